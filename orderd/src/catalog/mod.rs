@@ -37,6 +37,7 @@ use crossbeam_channel::Receiver;
 use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::bounded;
 use lru_engine::Cache;
+use lru_engine::RefusedReason;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -86,8 +87,8 @@ impl Catalog {
     /// A catalog that holds up to `capacity` orders and reads through `database`.
     pub fn new(capacity: usize, database: Database, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
-            cache: Cache::builder().capacity(capacity).shards(1).build(),
-            absent: Cache::builder().capacity(ABSENT_MAX).shards(1).build(),
+            cache: one_shard(capacity),
+            absent: one_shard(ABSENT_MAX),
             tickets: Mutex::default(),
             database,
             clock,
@@ -130,12 +131,12 @@ impl Catalog {
         Ok(Lookup::Pending(PendingOrder { flight }))
     }
 
-    fn start(&self, mut load: Load) -> Result<(), ReadError> {
+    fn start(&self, load: Load) -> Result<(), ReadError> {
         let uids = [load.uid.clone()];
         self.database.read(
             Urgency::Foreground,
             move |store| store.load(&uids),
-            move |result| load.result = result.map(|mut orders| orders.pop()),
+            move |result| load.land(result.map(|mut orders| orders.pop())),
         )
     }
 
@@ -246,6 +247,11 @@ impl Catalog {
     }
 }
 
+/// A cache whose recency order is the order of all its entries.
+fn one_shard<V>(capacity: usize) -> Cache<OrderUid, V> {
+    Cache::builder().capacity(capacity).shards(1).build().expect("one shard is always legal")
+}
+
 /// A load on its way. Dropping it hands in its ticket and lands its flight, so that a load that is
 /// thrown away (a full queue, a panic, the daemon stopping) leaves nobody waiting.
 struct Load {
@@ -254,6 +260,12 @@ struct Load {
     number: Number,
     flight: Arc<Flight>,
     result: Landed,
+}
+
+impl Load {
+    fn land(mut self, result: Landed) {
+        self.result = result;
+    }
 }
 
 impl Drop for Load {
@@ -387,7 +399,7 @@ impl Warming {
             let mut tickets = self.catalog.tickets();
             if tickets.hand_in(&order.uid, number) == Verdict::Valid {
                 let refused = self.catalog.cache.insert_cold(order.uid.clone(), order).err();
-                if refused.is_some_and(|refused| refused.is_full()) {
+                if refused.is_some_and(|refused| refused.reason == RefusedReason::Full) {
                     room = Room::None;
                 }
             }

@@ -120,7 +120,9 @@ impl Ingest {
         while !stop.is_stopped() {
             let Err(error) = self.session(stop, &mut backoff) else { return };
             match &error {
-                SessionError::Topic(topic) => self.readiness.missing(Part::Topic, topic.to_string()),
+                SessionError::Topic(topic) => {
+                    self.readiness.missing(Part::Topic, topic.to_string())
+                }
                 SessionError::Store(_) => {
                     self.readiness.missing(Part::Topic, "waits for the store");
                 }
