@@ -2,10 +2,9 @@
 
 CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
-export RUSTDOCFLAGS ?= -D warnings
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench migrateup servers cargo
+.PHONY: help run test test-here check bench migrateup servers cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +16,6 @@ run: cargo ## build and start orderd with its embedded store and topic and a dem
 test: cargo ## run every test against a real PostgreSQL and Apache Kafka, which it provides
 	$(SERVERS) $(MAKE) --no-print-directory test-here
 
-.PHONY: test-here
 test-here:
 	$(CARGO) test --workspace --exclude benches --all-features
 	$(CARGO) test --package benches
@@ -26,7 +24,7 @@ check: cargo ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --package benches --all-targets -- -D warnings
-	$(CARGO) doc --workspace --exclude benches --all-features --no-deps
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude benches --all-features --no-deps
 
 bench: cargo ## run the benchmarks
 	$(CARGO) bench --package benches
