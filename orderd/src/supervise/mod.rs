@@ -1,0 +1,133 @@
+//! The daemon's threads: each one named, told when to stop, and joined.
+//!
+//! There is one door for threads, so that the list of what runs is complete: a thread that can't be
+//! joined in time is named, left behind, and the process ends without it. That is safe because
+//! progress lives in the store, and necessary because calls into client libraries can hang for
+//! minutes (a silent PostgreSQL over 40 s, the Kafka client 120 s; measured 2026-11-20).
+//!
+//! Invariants:
+//! * Every wait of a thread watches its [`StopToken`] or has a deadline.
+//! * A panic ends the thread it happened in and nothing else; [`Crew::spawn_restarting`] starts it
+//!   again, after a pause that grows.
+
+pub mod readiness;
+mod stop;
+
+use crossbeam_channel::Receiver;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use stop::StopToken;
+
+/// The first pause before a panicked thread is started again; it doubles up to
+/// [`RESTART_PAUSE_MAX`].
+const RESTART_PAUSE_MIN: Duration = Duration::from_millis(100);
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// The threads of one daemon.
+pub struct Crew {
+    stop: StopToken,
+    members: Mutex<Vec<Member>>,
+}
+
+struct Member {
+    name: String,
+    handle: JoinHandle<()>,
+    /// Disconnected when the thread has ended, however it ended.
+    ended: Receiver<()>,
+}
+
+impl fmt::Debug for Crew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Crew").field("stop", &self.stop).finish_non_exhaustive()
+    }
+}
+
+impl Crew {
+    /// A crew without members, whose threads end when `stop` is given.
+    pub fn new(stop: StopToken) -> Self {
+        Self { stop, members: Mutex::new(Vec::new()) }
+    }
+
+    /// The token that all members watch.
+    pub fn stop_token(&self) -> &StopToken {
+        &self.stop
+    }
+
+    /// Starts a thread that runs `work` once.
+    ///
+    /// # Errors
+    /// If the system has no thread left.
+    #[expect(clippy::disallowed_methods, reason = "this is the one door for threads")]
+    pub fn spawn(
+        &self,
+        name: impl Into<String>,
+        work: impl FnOnce(&StopToken) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let name = name.into();
+        let stop = self.stop.clone();
+        let (alive, ended) = crossbeam_channel::bounded::<()>(0);
+        let thread_name = name.clone();
+        let handle = std::thread::Builder::new().name(name.clone()).spawn(move || {
+            let _alive = alive;
+            if catch_unwind(AssertUnwindSafe(|| work(&stop))).is_err() {
+                tracing::error!(thread = thread_name, "the thread panicked and has ended");
+            }
+        })?;
+        let member = Member { name, handle, ended };
+        self.members.lock().unwrap_or_else(PoisonError::into_inner).push(member);
+        Ok(())
+    }
+
+    /// Starts a thread that runs `work` until it returns without panicking or the crew stops.
+    ///
+    /// # Errors
+    /// If the system has no thread left.
+    pub fn spawn_restarting(
+        &self,
+        name: impl Into<String>,
+        mut work: impl FnMut(&StopToken) + Send + 'static,
+    ) -> std::io::Result<()> {
+        self.spawn(name, move |stop| {
+            let mut pause = RESTART_PAUSE_MIN;
+            while catch_unwind(AssertUnwindSafe(|| work(stop))).is_err() {
+                tracing::error!(pause_ms = pause.as_millis(), "the thread panicked; restarting it");
+                if stop.wait(pause) {
+                    return;
+                }
+                pause = (pause * 2).min(RESTART_PAUSE_MAX);
+            }
+        })
+    }
+
+    /// Stops the crew and joins every member, all together within `wait_max`. Returns the names of
+    /// those that didn't end in time.
+    pub fn stop_and_join(&self, wait_max: Duration) -> Vec<String> {
+        self.stop.stop();
+        let members =
+            std::mem::take(&mut *self.members.lock().unwrap_or_else(PoisonError::into_inner));
+        let deadline = crossbeam_channel::after(wait_max);
+        let mut late = Vec::new();
+        let mut expired = false;
+        for member in members {
+            if !expired && !member.handle.is_finished() {
+                crossbeam_channel::select! {
+                    recv(member.ended) -> _ => {}
+                    recv(deadline) -> _ => expired = true,
+                }
+            }
+            if expired && !member.handle.is_finished() {
+                late.push(member.name);
+            } else if member.handle.join().is_err() {
+                // The panic was logged where it happened.
+                late.push(member.name);
+            }
+        }
+        late
+    }
+}
