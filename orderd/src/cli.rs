@@ -17,6 +17,11 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
+    /// What is logged to standard error: a level, or a filter such as `info,orderd::ingest=debug`.
+    #[arg(long, env = "ORDERD_LOG", default_value = "info", global = true, value_name = "FILTER",
+        value_parser = log_filter)]
+    pub log: String,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -219,6 +224,13 @@ impl From<TemplateName> for Template {
             TemplateName::Model => Self::Model,
             TemplateName::Random => Self::Random,
         }
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match text.parse::<tracing_subscriber::EnvFilter>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("a filter has levels such as info or orderd=debug: {error}")),
     }
 }
 
