@@ -237,7 +237,7 @@ fn outside(settings: &cli::Serve) -> Result<Outside, StartError> {
     };
     let connect: Arc<dyn Connect> = match (&settings.database_url, &embedded) {
         (Some(url), _) => Arc::new(Postgres::new(url)?),
-        (None, Some(embedded)) => Arc::new(embedded.store()),
+        (None, Some(embedded)) => Arc::new(embedded.clone()),
         (None, None) => unreachable!("without a database's URL the embedded store was opened"),
     };
     let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) = match &embedded {

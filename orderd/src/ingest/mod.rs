@@ -121,7 +121,7 @@ impl Ingest {
             let Err(error) = self.session(stop, &mut backoff) else { return };
             match &error {
                 SessionError::Topic(topic) => {
-                    self.readiness.missing(Part::Topic, topic.to_string())
+                    self.readiness.missing(Part::Topic, topic.to_string());
                 }
                 SessionError::Store(_) => {
                     self.readiness.missing(Part::Topic, "waits for the store");

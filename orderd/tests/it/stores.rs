@@ -26,7 +26,7 @@ pub(crate) struct Fresh {
 /// An embedded store in a temporary folder.
 pub(crate) fn embedded() -> Fresh {
     let folder = tempfile::tempdir().unwrap();
-    let connect = Arc::new(Embedded::open(folder.path()).unwrap().store());
+    let connect = Arc::new(Embedded::open(folder.path()).unwrap());
     Fresh { connect, _alive: Box::new(folder) }
 }
 
