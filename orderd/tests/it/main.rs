@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
 mod kafka_client;
+mod kafka_topic;
 mod order;
 mod servers;
