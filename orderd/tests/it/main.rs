@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
 mod generate;
+mod kafka_client;
+mod kafka_topic;
 mod order;
+mod servers;
