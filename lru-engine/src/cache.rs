@@ -67,6 +67,11 @@ use crate::sharded::shard_count_default;
 /// shared(&lru_engine::Cache::<u32, std::cell::Cell<u32>>::new(1));
 /// ```
 ///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: &T) {}
+/// shared(&lru_engine::Cache::<std::cell::Cell<u32>, u32>::new(1));
+/// ```
+///
 /// It is not `Clone`; share it by reference or in an `Arc`:
 ///
 /// ```compile_fail,E0277
