@@ -1,5 +1,7 @@
 //! The tests of `orderd` from the outside, against real servers (`make test` provides them).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
+mod embedded_topic;
 mod kafka_client;
 mod servers;
+mod store;
