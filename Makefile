@@ -1,0 +1,42 @@
+# Everything that a fresh clone needs, by one word each. `make` alone lists them.
+
+CARGO ?= cargo
+SERVERS := orderd/tests/servers/with-servers
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-here check bench migrateup servers cargo
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: cargo ## build and start orderd with its embedded store and topic and a demo producer
+	$(CARGO) run --bin orderd -- serve --demo --data-dir data
+
+# The crate `benches` stands apart: its feature `compare` builds a dozen other caches.
+test: cargo ## run every test against a real PostgreSQL and Apache Kafka, which it provides
+	$(SERVERS) $(MAKE) --no-print-directory test-here
+
+test-here:
+	$(CARGO) test --workspace --exclude benches --all-features
+	$(CARGO) test --package benches
+
+check: cargo ## format, clippy and docs, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --package benches --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude benches --all-features --no-deps
+
+bench: cargo ## run the benchmarks
+	$(CARGO) bench --package benches
+
+migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
+	$(CARGO) run --bin orderd -- migrate
+
+servers: ## keep the servers of the tests running until Ctrl-C, for `cargo test` in another shell
+	@$(SERVERS) sh -c 'echo "export ORDERD_TEST_DATABASE_URL=$$ORDERD_TEST_DATABASE_URL"; \
+		echo "export ORDERD_TEST_KAFKA=$$ORDERD_TEST_KAFKA"; exec tail -f /dev/null' \
+		|| test $$? -eq 130
+
+cargo:
+	@command -v $(CARGO) >/dev/null || { \
+		echo "$(CARGO) is missing: install a Rust toolchain (https://rustup.rs)." >&2; exit 1; }

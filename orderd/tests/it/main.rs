@@ -1,0 +1,6 @@
+//! The tests of `orderd` from the outside, against real servers (`make test` provides them).
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
+
+mod kafka_client;
+mod order;
+mod servers;
