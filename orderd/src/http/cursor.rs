@@ -33,7 +33,8 @@ mod tests {
         for arrival in [0, 1, -1, i64::MAX, i64::MIN] {
             assert_eq!(decode(&encode(arrival)), Some(arrival));
         }
-        for wrong in ["", "1", "AAAA", "AgAAAAAAAAAB", "AQAAAAAAAAAB=", "AQAAAAAAAAABAA", "ключ"] {
+        for wrong in ["", "1", "AAAA", "AgAAAAAAAAAB", "AQAAAAAAAAAB=", "AQAAAAAAAAABAA", "ключ"]
+        {
             assert_eq!(decode(wrong), None, "{wrong}");
         }
     }

@@ -40,15 +40,12 @@ use crate::http::context::Context;
 use crate::http::guard::Guard;
 use crate::http::problem::Problem;
 use crate::order::validate::Profile;
-use crate::supervise::Crew;
 use crate::supervise::readiness::Readiness;
 use crate::topic::appender::Appender;
 use ::http::Request;
 use ::http::request;
 use bytes::Bytes;
 use std::fmt;
-use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -56,6 +53,8 @@ use std::time::Duration;
 
 pub use crate::http::guard::{Token, Writes};
 pub use crate::http::listen::{HttpError, bind};
+pub use crate::http::server_axum::serve_axum;
+pub use crate::http::server_tiny::serve_tiny;
 
 /// The longest request body, in bytes. Servers refuse more before they buffer it.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -68,7 +67,7 @@ pub type Response = ::http::Response<Bytes>;
 pub enum Reply {
     /// Ready to be sent.
     Now(Response),
-    /// May block, at most for the longer of the service's two waits: run it where blocking is
+    /// May block, at most for as long as a read or a write may take: run it where blocking is
     /// allowed.
     Later(Job),
 }
@@ -113,34 +112,6 @@ impl fmt::Debug for Job {
     }
 }
 
-/// Which server runs a [`Service`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Server {
-    /// axum on tokio; withstands hostile clients.
-    #[default]
-    Axum,
-    /// `tiny_http` on blocking threads; for closed networks only.
-    TinyHttp,
-}
-
-/// Serves `service` on `listener` by threads of `crew`, until the crew stops; requests in hand may
-/// end within `drain_max` then.
-///
-/// # Errors
-/// [`HttpError::Start`].
-pub fn start(
-    server: Server,
-    listener: TcpListener,
-    service: Arc<Service>,
-    crew: &Crew,
-    drain_max: Duration,
-) -> Result<(), HttpError> {
-    match server {
-        Server::Axum => server_axum::start(listener, service, crew, drain_max),
-        Server::TinyHttp => server_tiny::start(listener, service, crew),
-    }
-}
-
 /// What a [`Service`] is made of.
 #[derive(Debug)]
 pub struct Parts {
@@ -156,14 +127,11 @@ pub struct Parts {
     pub profile: Profile,
     /// Where the time comes from.
     pub clock: Clock,
-    /// The address that the server is bound to: requests that write must name it as their host.
-    pub bound: SocketAddr,
-    /// Names under which the daemon is known outside, for the same purpose; without port.
+    /// Names, without port, under which the daemon is known: requests that write must name one of
+    /// them as their host, or `localhost`, or an address.
     pub public_hosts: Vec<String>,
     /// How long a read may wait for the store.
     pub read_wait_max: Duration,
-    /// How long a write may wait for the topic.
-    pub append_wait_max: Duration,
 }
 
 /// The handlers of all routes.
@@ -176,7 +144,6 @@ pub struct Service {
     profile: Profile,
     clock: Clock,
     read_wait_max: Duration,
-    append_wait_max: Duration,
 }
 
 impl Service {
@@ -187,11 +154,10 @@ impl Service {
             catalog: parts.catalog,
             appender: parts.appender,
             readiness: parts.readiness,
-            guard: Guard::new(writes, parts.bound, parts.public_hosts),
+            guard: Guard::new(writes, parts.public_hosts),
             profile: parts.profile,
             clock: parts.clock,
             read_wait_max: parts.read_wait_max,
-            append_wait_max: parts.append_wait_max,
         }
     }
 

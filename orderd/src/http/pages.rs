@@ -76,6 +76,7 @@ enum Asked {
 struct Found {
     document: Document,
     json_href: String,
+    created: String,
     paid: Option<String>,
     origin: Origin,
     ms: String,
@@ -84,10 +85,6 @@ struct Found {
 impl Found {
     fn is_hit(&self) -> bool {
         self.origin == Origin::Cache
-    }
-
-    fn created(&self) -> String {
-        readable(self.document.date_created)
     }
 }
 
@@ -187,7 +184,7 @@ impl Home {
 
 /// The status of what was asked for: the order if one was, else the list.
 fn status(asked: &Asked, newest: &Result<Vec<Card>, ReadError>) -> StatusCode {
-    let of_error = |error: &ReadError| Problem::from(error.clone()).status;
+    let of_error = |error: &ReadError| Problem::from(*error).status;
     match (asked, newest) {
         (Asked::Malformed, _) => StatusCode::BAD_REQUEST,
         (Asked::Unknown, _) => StatusCode::NOT_FOUND,
@@ -208,6 +205,7 @@ impl Asked {
         let encoded = utf8_percent_encode(order.uid.as_str(), NON_ALPHANUMERIC);
         Self::Found(Box::new(Found {
             json_href: format!("/orders/{encoded}"),
+            created: readable(document.date_created),
             paid: paid.map(readable),
             origin,
             ms: format!("{:.2}", milliseconds(took)),
@@ -276,10 +274,8 @@ fn respond(status: StatusCode, keep: Keep, page: &impl Template) -> Response {
 
 fn add_page_headers(response: &mut Response) {
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
-    );
+    headers
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.append(header::VARY, HeaderValue::from_static("Accept-Language"));
 }

@@ -64,10 +64,10 @@ struct Shared {
 ///
 /// # Errors
 /// `Start` if the system has no thread left, or refuses the listener.
-pub(super) fn start(
+pub fn serve_axum(
+    crew: &Crew,
     listener: TcpListener,
     service: Arc<Service>,
-    crew: &Crew,
     drain_max: Duration,
 ) -> Result<(), HttpError> {
     let runtime = runtime::Builder::new_multi_thread()

@@ -56,10 +56,10 @@ struct Shared {
 ///
 /// # Errors
 /// `Start` if the system has no thread left, or refuses the listener.
-pub(super) fn start(
+pub fn serve_tiny(
+    crew: &Crew,
     listener: TcpListener,
     service: Arc<Service>,
-    crew: &Crew,
 ) -> Result<(), HttpError> {
     let bound = listener.local_addr().map_err(HttpError::Start)?;
     if !bound.ip().is_loopback() {
@@ -120,9 +120,8 @@ fn answer(shared: &Shared, mut request: tiny_http::Request) {
 fn whole(
     request: &mut tiny_http::Request,
 ) -> Result<Request<Bytes>, (Box<request::Parts>, Refusal)> {
-    let head = match head(request) {
-        Some(head) => head,
-        None => return Err((Box::new(nothing()), Refusal::HeadBroken)),
+    let Some(head) = head(request) else {
+        return Err((Box::new(nothing()), Refusal::HeadBroken));
     };
     if request.body_length() > Some(BODY_BYTES_MAX) {
         return Err((Box::new(head), Refusal::BodyTooLarge));

@@ -22,6 +22,10 @@ use ::http::request;
 use bytes::Bytes;
 use percent_encoding::NON_ALPHANUMERIC;
 use percent_encoding::utf8_percent_encode;
+use std::time::Duration;
+
+/// How long the topic may take to acknowledge.
+const APPEND_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Checks who asks and every order, then appends them all.
 pub(super) fn submit(
@@ -37,11 +41,12 @@ pub(super) fn submit(
     let appender = service.appender.clone().ok_or_else(|| {
         Problem::new(StatusCode::FORBIDDEN, "writes_off", "Writing orders is turned off.")
     })?;
-    let wait_max = service.append_wait_max;
     Ok(Answer::Later(Box::new(move || {
-        let uids: Vec<String> =
-            records.iter().map(|record| String::from_utf8_lossy(&record.key).into_owned()).collect();
-        appender.append(records, wait_max)?;
+        let uids: Vec<String> = records
+            .iter()
+            .map(|record| String::from_utf8_lossy(&record.key).into_owned())
+            .collect();
+        appender.append(records, APPEND_WAIT_MAX)?;
         let body = serde_json::json!({ "order_uids": uids }).to_string();
         let mut response = json(StatusCode::ACCEPTED, Keep::No, Bytes::from(body));
         if let [uid] = uids.as_slice() {

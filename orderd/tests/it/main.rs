@@ -1,6 +1,7 @@
 //! The tests of `orderd` from the outside, against real servers (`make test` provides them).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
+mod http;
 mod kafka_client;
 mod order;
 mod servers;
