@@ -392,7 +392,9 @@ impl<K, V, S: BuildHasher> Cache<K, V, S> {
     {
         let hash = self.hasher.hash_one(key);
         let removed = self.shards.lock(hash).remove(hash, key);
-        let (_key, value) = removed?;
+        let (key, value) = removed?;
+        // Before the result is ready, or Rust would leak it if this panics.
+        drop(key);
         Some(value)
     }
 }

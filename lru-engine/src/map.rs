@@ -243,7 +243,9 @@ impl<K, V, S: BuildHasher> LruMap<K, V, S> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let (_key, value) = self.shard.remove(self.hasher.hash_one(key), key)?;
+        let (key, value) = self.shard.remove(self.hasher.hash_one(key), key)?;
+        // Before the result is ready, or Rust would leak it if this panics.
+        drop(key);
         Some(value)
     }
 }

@@ -47,9 +47,15 @@ pub(crate) enum Displaced<K, V> {
 
 impl<K, V> Displaced<K, V> {
     /// The former value of the key, if there was one; all else is dropped.
+    ///
+    /// The spare key goes before the value is returned: a destructor that panics after a function
+    /// has its result ready makes Rust leak the result (rust-lang/rust#47949).
     pub(crate) fn into_replaced(self) -> Option<V> {
         match self {
-            Self::Replaced(_, value) => Some(value),
+            Self::Replaced(key, value) => {
+                drop(key);
+                Some(value)
+            }
             Self::Nothing | Self::Evicted(..) | Self::Refused(..) => None,
         }
     }
@@ -188,7 +194,8 @@ impl<K, V> Shard<K, V> {
         Err(Refused { key, value, reason })
     }
 
-    /// Takes the entry of a key out.
+    /// Takes the entry of a key out, and gives it back whole: its key is dropped by the caller,
+    /// outside any lock.
     pub(crate) fn remove<Q>(&mut self, hash: u64, key: &Q) -> Option<(K, V)>
     where
         Q: Equivalent<K> + ?Sized,

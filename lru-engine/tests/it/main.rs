@@ -5,6 +5,7 @@
     reason = "a test's own functions may unwrap like its test functions: a panic is the report"
 )]
 
+mod calls;
 mod concurrent;
 mod layers;
 mod model;
@@ -14,3 +15,4 @@ mod reentry;
 mod traces;
 mod traits;
 mod unwind;
+mod watchdog;

@@ -112,3 +112,62 @@ impl Tickets {
         self.keys.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uid(text: &str) -> OrderUid {
+        OrderUid::parse(text).unwrap()
+    }
+
+    /// Invariant: a key is in the table exactly while a ticket for it is out.
+    #[test]
+    fn the_table_is_empty_when_all_tickets_are_in() {
+        let mut tickets = Tickets::default();
+        let (a, b) = (uid("a"), uid("b"));
+        let numbers = [tickets.take(&a), tickets.take(&a), tickets.take(&b)];
+        assert_eq!(tickets.len(), 2);
+        tickets.hand_in(&a, numbers[0]);
+        assert_eq!(tickets.len(), 2);
+        tickets.hand_in(&a, numbers[1]);
+        tickets.hand_in(&b, numbers[2]);
+        assert_eq!(tickets.len(), 0);
+    }
+
+    /// Design: a write voids the tickets that are out, of that key alone, and none that come later.
+    #[test]
+    fn voiding_reaches_what_is_out_and_nothing_later() {
+        let mut tickets = Tickets::default();
+        let (a, b) = (uid("a"), uid("b"));
+        let (early, other) = (tickets.take(&a), tickets.take(&b));
+        tickets.void(&a);
+        let late = tickets.take(&a);
+        assert_eq!(tickets.hand_in(&a, early), Verdict::Void);
+        assert_eq!(tickets.hand_in(&a, late), Verdict::Valid);
+        assert_eq!(tickets.hand_in(&b, other), Verdict::Valid);
+    }
+
+    /// Design: `invalidate_all` voids all tickets.
+    #[test]
+    fn voiding_all_reaches_every_key() {
+        let mut tickets = Tickets::default();
+        let (a, b) = (uid("a"), uid("b"));
+        let numbers = (tickets.take(&a), tickets.take(&b));
+        tickets.void_all();
+        assert_eq!(tickets.hand_in(&a, numbers.0), Verdict::Void);
+        assert_eq!(tickets.hand_in(&b, numbers.1), Verdict::Void);
+    }
+
+    /// Design: later readers never join the flight of a voided load.
+    #[test]
+    fn a_voided_key_has_no_flight() {
+        let mut tickets = Tickets::default();
+        let a = uid("a");
+        tickets.take(&a);
+        tickets.announce(&a, &Arc::new(Flight::default()));
+        assert!(tickets.flight(&a).is_some());
+        tickets.void(&a);
+        assert!(tickets.flight(&a).is_none());
+    }
+}

@@ -204,15 +204,22 @@ fn refusal(data_dir: &Path, path: &Path, error: DatabaseError) -> StoreError {
             "the data folder {folder} is in use by another process: stop that one, or give \
              another folder with {SETTING}"
         )),
-        DatabaseError::Storage(StorageError::Corrupted(detail)) => {
-            StoreError::Configuration(format!(
-                "{} in the data folder is no orderd database ({detail}): move it away, or give \
-                 another folder with {SETTING}",
-                path.display()
-            ))
+        DatabaseError::Storage(StorageError::Corrupted(detail)) => foreign(path, &detail),
+        DatabaseError::Storage(StorageError::Io(error))
+            if error.kind() == io::ErrorKind::InvalidData =>
+        {
+            foreign(path, &error.to_string())
         }
         other => unusable(data_dir, &other),
     }
+}
+
+fn foreign(path: &Path, detail: &str) -> StoreError {
+    StoreError::Configuration(format!(
+        "the file {} is no orderd database ({detail}): move it away, or give another folder \
+         with {SETTING}",
+        path.display()
+    ))
 }
 
 fn unusable(data_dir: &Path, error: &dyn std::error::Error) -> StoreError {

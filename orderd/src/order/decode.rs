@@ -7,8 +7,8 @@
 //! Invariants:
 //! * A message gives at least one element: nothing vanishes without a word.
 //! * An element's payload is a slice of the message, so that the dead letters show what was sent.
-//! * No input panics, and none nests deep enough to exhaust the stack: the splitter keeps its own on
-//!   the heap, `simd_json` refuses more than 1024 levels, and the fields are read without recursion.
+//! * No input panics, and none nests deep enough to exhaust the stack: the splitter keeps its own
+//!   on the heap, `simd_json` refuses more than 1024 levels, and no reader of fields recurses.
 
 use crate::order::Order;
 use crate::order::OrderUid;

@@ -1,7 +1,7 @@
 //! What the strict profile adds, once every field has been read.
 //!
-//! A field that the lenient rules have refused already is passed over here, and so is every sum that
-//! it belongs to: its value isn't the one that was sent, and one mistake is reported once.
+//! A field that the lenient rules have refused already is passed over here, and so is every sum
+//! that it belongs to: its value isn't the one that was sent, and one mistake is reported once.
 
 use crate::order::document::Document;
 use crate::order::document::Item;

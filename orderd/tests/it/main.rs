@@ -1,7 +1,9 @@
 //! The tests of `orderd` from the outside, against real servers (`make test` provides them).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
+mod generate;
 mod http;
 mod kafka_client;
+mod kafka_topic;
 mod order;
 mod servers;

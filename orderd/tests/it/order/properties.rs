@@ -128,7 +128,9 @@ proptest! {
     /// The sample with some bytes changed, lost or doubled is judged and never panics.
     #[test]
     fn a_damaged_sample_is_judged(
-        at in 0..SAMPLE.len(), until in 0..SAMPLE.len(), with in proptest::collection::vec(any::<u8>(), 0..4)
+        at in 0..SAMPLE.len(),
+        until in 0..SAMPLE.len(),
+        with in proptest::collection::vec(any::<u8>(), 0..4),
     ) {
         let (at, until) = (at.min(until), at.max(until));
         let bytes = [&SAMPLE.as_bytes()[..at], &with, &SAMPLE.as_bytes()[until..]].concat();
