@@ -3,13 +3,18 @@
 
 mod coherence;
 mod daemon;
+mod embedded_run;
 mod embedded_topic;
 mod generate;
+mod http;
 mod ingest;
 mod kafka_client;
 mod kafka_topic;
 mod order;
+mod pipeline;
 mod servers;
+mod start;
 mod store;
 mod stores;
 mod warmup;
+mod workload;
