@@ -313,8 +313,7 @@ fn saved_orders_are_cached_newest_first() {
     scene.append(&bodies);
     scene.start();
     wait_until("all orders are cached", || scene.catalog.len() == 3);
-    let cached: Vec<_> =
-        scene.catalog.uids_by_recency().iter().map(ToString::to_string).collect();
+    let cached: Vec<_> = scene.catalog.uids_by_recency().iter().map(ToString::to_string).collect();
     assert_eq!(cached, ["a", "m", "z"]);
 }
 

@@ -1,5 +1,6 @@
 //! The tests of `orderd` from the outside, against real servers (`make test` provides them).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
+#![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
 mod coherence;
 mod daemon;

@@ -57,13 +57,6 @@ impl Workload {
         Self { records, orders, broken }
     }
 
-    /// Whether the store holds as many orders and dead letters as this workload has.
-    pub(crate) fn is_counted(&self, store: &mut dyn Store) -> bool {
-        let counts = store.counts().unwrap();
-        counts.orders == self.orders.len() as u64
-            && counts.dead_letters == self.broken.len() as u64
-    }
-
     /// Checks that `connect` holds each order as it was sent, and each broken message with its
     /// reason and with the place in `topic` where it really lies.
     pub(crate) fn check(&self, connect: &dyn Connect, topic: &str) {
@@ -91,9 +84,9 @@ impl Workload {
             let place = (letter.origin.partition, letter.origin.offset);
             assert_eq!(letter.payload, log[&place].value, "the message at {place:?}");
             assert!(!letter.reason.is_empty());
-            let found = expected.iter().position(|(bytes, code)| {
-                *bytes == letter.payload && code.as_str() == letter.code
-            });
+            let found = expected
+                .iter()
+                .position(|(bytes, code)| *bytes == letter.payload && code.as_str() == letter.code);
             let found = found.unwrap_or_else(|| panic!("nobody expects {letter:?}"));
             expected.swap_remove(found);
         }
