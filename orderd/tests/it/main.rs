@@ -5,4 +5,5 @@ mod generate;
 mod kafka_client;
 mod kafka_topic;
 mod order;
+mod produce;
 mod servers;
