@@ -13,6 +13,7 @@ mod kafka_client;
 mod kafka_topic;
 mod order;
 mod pipeline;
+mod produce;
 mod servers;
 mod start;
 mod store;
