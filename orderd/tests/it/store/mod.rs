@@ -1,5 +1,6 @@
 //! What every store promises, on each of them.
 
+mod connecting;
 mod embedded;
 mod postgres;
 mod sample;
