@@ -159,3 +159,20 @@ fn a_later_schema_is_refused() {
     assert!(sentence.contains("doesn't fit this orderd"), "{sentence}");
     assert!(sentence.contains("--database-url (DATABASE_URL)"), "{sentence}");
 }
+
+/// Design: a database that can't hold every text is refused, before orders become dead letters.
+#[test]
+fn a_database_of_another_encoding_is_refused() {
+    let database = database();
+    let mut client = postgres::Client::connect(database.url(), NoTls).unwrap();
+    let config: Config = database.url().parse().unwrap();
+    let name = format!("{}_latin1", config.get_dbname().unwrap());
+    let create = "encoding 'LATIN1' locale 'C' template template0";
+    client.batch_execute(&format!("create database {name} {create}")).unwrap();
+    let url = database.url().replace(config.get_dbname().unwrap(), &name);
+    let refused = Postgres::new(&url).unwrap().migrate();
+    client.batch_execute(&format!("drop database {name} with (force)")).unwrap();
+    let Err(StoreError::Configuration(sentence)) = refused else { panic!("{refused:?}") };
+    assert!(sentence.contains("LATIN1"), "{sentence}");
+    assert!(sentence.contains("--database-url (DATABASE_URL)"), "{sentence}");
+}

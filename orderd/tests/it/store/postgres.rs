@@ -133,10 +133,10 @@ fn a_slow_statement_is_too_slow_and_no_outage() {
 /// Row 6: a session that dies is an outage; nothing of its batch is saved, and the next works.
 #[test]
 fn a_killed_session_is_an_outage_and_saves_nothing() {
-    let (_database, postgres, mut store, mut operator) = opened("");
+    let (database, postgres, mut store, mut operator) = opened("");
     let mut doomed = batch(0, [simple("a", "1")]);
     doomed.dead_letters.push(dead_letter(0, 1, "broken"));
-    let mut locker = Client::connect(_database.url(), NoTls).unwrap();
+    let mut locker = Client::connect(database.url(), NoTls).unwrap();
     let mut lock = locker.transaction().unwrap();
     lock.batch_execute("lock table payments in exclusive mode").unwrap();
     let failed = std::thread::scope(|scope| {
