@@ -15,7 +15,6 @@ use std::hash::BuildHasher;
 use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 
 use equivalent::Equivalent;
 
@@ -23,7 +22,6 @@ use crate::error::Refused;
 use crate::hash::DefaultHasher;
 use crate::sharded::Shards;
 use crate::sharded::shard_count_default;
-use crate::stats::Stats;
 
 /// An LRU cache that threads share: every method takes `&self`.
 ///
@@ -69,6 +67,11 @@ use crate::stats::Stats;
 /// shared(&lru_engine::Cache::<u32, std::cell::Cell<u32>>::new(1));
 /// ```
 ///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: &T) {}
+/// shared(&lru_engine::Cache::<std::cell::Cell<u32>, u32>::new(1));
+/// ```
+///
 /// It is not `Clone`; share it by reference or in an `Arc`:
 ///
 /// ```compile_fail,E0277
@@ -76,11 +79,11 @@ use crate::stats::Stats;
 /// cloned(&lru_engine::Cache::<u32, u32>::new(1));
 /// ```
 pub struct Cache<K, V, S = DefaultHasher> {
-    shards: Shards<K, V>,
+    pub(crate) shards: Shards<K, V>,
     capacity: usize,
     hasher: S,
     /// The shard that `pop_lru` looks at next.
-    pop_position: AtomicUsize,
+    pub(crate) pop_position: AtomicUsize,
     /// A mutex would make do with `Send`. Readers that share a value need `Sync`, so it is asked
     /// for from the beginning.
     shares: PhantomData<(K, V)>,
@@ -133,32 +136,6 @@ impl<K, V, S> Cache<K, V, S> {
         }
     }
 
-    /// The number of entries. Takes time by the number of shards.
-    ///
-    /// While other threads insert and remove, it is a number between the smallest and the largest
-    /// that the cache held meanwhile, give or take what they changed; it never exceeds the
-    /// capacity.
-    ///
-    /// ```
-    /// let cache = lru_engine::Cache::new(10);
-    /// cache.insert("a", 1);
-    /// assert_eq!(cache.len(), 1);
-    /// ```
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.shards.lock_each().map(|shard| shard.len()).sum()
-    }
-
-    /// Whether there is no entry. Takes time by the number of shards.
-    ///
-    /// ```
-    /// assert!(lru_engine::Cache::<u32, u32>::new(10).is_empty());
-    /// ```
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The number of entries that [`len`](Self::len) never exceeds, as it was asked for.
     ///
     /// ```
@@ -177,115 +154,6 @@ impl<K, V, S> Cache<K, V, S> {
     #[must_use]
     pub fn shards(&self) -> usize {
         self.shards.count()
-    }
-
-    /// What the cache has done so far, added up over the shards, each read at its own moment.
-    ///
-    /// ```
-    /// let cache = lru_engine::Cache::new(10);
-    /// cache.insert("a", 1);
-    /// cache.get("a");
-    /// assert_eq!((cache.stats().inserts, cache.stats().hits), (1, 1));
-    /// ```
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let mut sum = Stats::default();
-        for shard in self.shards.lock_each() {
-            sum.add(shard.stats());
-        }
-        sum
-    }
-
-    /// Takes the least recently used entry of a shard out; the shards take turns. With one shard
-    /// it is the least recently used entry of all.
-    ///
-    /// `None` says that each shard was empty when it was looked at.
-    ///
-    /// ```
-    /// let cache = lru_engine::Cache::new(10);
-    /// cache.insert("a", 1);
-    /// cache.insert("b", 2);
-    /// assert_eq!(cache.pop_lru(), Some(("a", 1)));
-    /// ```
-    pub fn pop_lru(&self) -> Option<(K, V)> {
-        let first = self.pop_position.fetch_add(1, Ordering::Relaxed);
-        (0..self.shards.count())
-            .find_map(|turn| self.shards.lock_at(first.wrapping_add(turn)).pop_back())
-    }
-
-    /// Drops all entries and gives their memory back, one shard after the other: an entry that
-    /// another thread inserts meanwhile may stay. Takes time by the number of entries.
-    ///
-    /// The entries are dropped when all shards have been emptied, with nothing locked.
-    ///
-    /// ```
-    /// let cache = lru_engine::Cache::new(10);
-    /// cache.insert("a", 1);
-    /// cache.clear();
-    /// assert!(cache.is_empty());
-    /// ```
-    pub fn clear(&self) {
-        let cleared: Vec<_> = self.shards.lock_each().map(|mut shard| shard.clear()).collect();
-        drop(cleared);
-    }
-
-    /// Calls `visit` with every entry, shard by shard, each shard's most recently used first.
-    /// With one shard that is the order of the whole cache. Looking changes no order.
-    ///
-    /// A shard stays locked while its entries are visited: keep `visit` short. Using this cache
-    /// inside it panics.
-    ///
-    /// ```
-    /// let cache = lru_engine::Cache::new(10);
-    /// cache.insert("a", 1);
-    /// cache.insert("b", 2);
-    /// let mut sum = 0;
-    /// cache.for_each_by_recency(|_key, value| sum += value);
-    /// assert_eq!(sum, 3);
-    /// ```
-    pub fn for_each_by_recency(&self, mut visit: impl FnMut(&K, &V)) {
-        for shard in self.shards.lock_each() {
-            for entry in shard.entries() {
-                visit(&entry.key, &entry.value);
-            }
-        }
-    }
-
-    /// The keys, shard by shard, each shard's most recently used first. With one shard that is
-    /// the order of the whole cache.
-    ///
-    /// A shard stays locked while its keys are cloned.
-    ///
-    /// ```
-    /// let cache = lru_engine::Cache::new(10);
-    /// cache.insert("a", 1);
-    /// cache.insert("b", 2);
-    /// cache.get("a");
-    /// assert_eq!(cache.keys_by_recency(), ["a", "b"]);
-    /// ```
-    #[must_use]
-    pub fn keys_by_recency(&self) -> Vec<K>
-    where
-        K: Clone,
-    {
-        let mut keys = Vec::new();
-        self.for_each_by_recency(|key, _value| keys.push(key.clone()));
-        keys
-    }
-
-    /// Panics unless the invariants of every shard hold. For tests; takes time by the number of
-    /// entries.
-    ///
-    /// ```
-    /// let cache = lru_engine::Cache::new(10);
-    /// cache.insert("a", 1);
-    /// cache.check_invariants();
-    /// ```
-    #[cfg(any(test, feature = "check"))]
-    pub fn check_invariants(&self) {
-        for shard in self.shards.lock_each() {
-            shard.check_invariants();
-        }
     }
 }
 

@@ -55,6 +55,7 @@
 //! | `mark` | which caches a thread is inside of |
 //! | `sharded` | shards behind locks; which shard a hash belongs to |
 //! | `cache` | [`Cache`]: hash, lock, act, unlock, drop |
+//! | `sweep` | what goes through all shards: length, counts, clearing, order |
 //! | `builder` | settings of a cache, their defaults and checks |
 //!
 //! # Features
@@ -72,6 +73,7 @@ mod mark;
 mod shard;
 mod sharded;
 mod stats;
+mod sweep;
 
 pub use crate::builder::Builder;
 pub use crate::cache::Cache;

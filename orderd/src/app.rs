@@ -36,6 +36,7 @@ use crate::topic::OpenSink;
 use crate::topic::OpenSource;
 use crate::topic::TopicError;
 use crate::topic::appender::Appender;
+use crate::topic::kafka::KafkaSettings;
 use crate::topic::kafka::KafkaTopic;
 use crate::warmup;
 use crossbeam_channel::Receiver;
@@ -53,6 +54,10 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 
 /// How long a request waits for the store.
 const READ_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// The largest Kafka message that is taken: four times a broker's own default, so that topics with
+/// a raised limit work, and a bound on the memory of one fetch.
+const MESSAGE_BYTES_MAX: i32 = 4 * 1024 * 1024;
 
 /// How often the store is asked whether it still answers.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -109,13 +114,13 @@ impl App {
     /// # Errors
     /// Any [`StartError`], before anything was started.
     pub fn start(settings: &cli::Serve, clock: &Clock) -> Result<Self, StartError> {
-        let outside = outside(settings)?;
-        let listener = http::bind(settings.listen)?;
-        let address = listener.local_addr()?;
-        let readiness = Arc::new(Readiness::new());
         // Intake stops before the rest, so that the batch in hand is saved while HTTP still answers.
         let intake = Arc::new(Crew::new(StopToken::new()));
         let crew = Arc::new(Crew::new(StopToken::new()));
+        let outside = outside(&crew, clock, settings)?;
+        let listener = http::bind(settings.listen)?;
+        let address = listener.local_addr()?;
+        let readiness = Arc::new(Readiness::new());
         let threads = usize::from(settings.database_threads);
         let database = Database::start(&crew, &outside.connect, clock, threads)?;
         let catalog = Catalog::new(settings.cache_capacity, database, clock.clone());
@@ -127,6 +132,7 @@ impl App {
             writes: writes(settings),
             profile: Profile::from(settings.validation),
             clock: clock.clone(),
+            public_hosts: settings.public_hosts.clone(),
             read_wait_max: READ_WAIT_MAX,
         }));
         match settings.http_server {
@@ -161,8 +167,7 @@ impl App {
             topic: settings.kafka.kafka_topic.clone(),
             profile: settings.validation.into(),
         };
-        let warm =
-            warmup::Options { orders: settings.warm_orders, threads: settings.warm_threads };
+        let warm = warmup::Options { orders: settings.warm_orders, threads: settings.warm_threads };
         let (crew, catalog) = (Arc::clone(&self.intake), Arc::clone(&self.catalog));
         let watch = Watch {
             connect: outside.connect,
@@ -221,13 +226,13 @@ impl App {
 fn writes(settings: &cli::Serve) -> http::Writes {
     match &settings.write_token {
         _ if settings.demo => http::Writes::Demo,
-        Some(token) => http::Writes::Token(token.clone()),
+        Some(token) => http::Writes::Token(http::Token::new(token)),
         None => http::Writes::Off,
     }
 }
 
 /// Puts together store and topic. Only what is embedded is opened; servers are reached later.
-fn outside(settings: &cli::Serve) -> Result<Outside, StartError> {
+fn outside(crew: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside, StartError> {
     let kafka = &settings.kafka;
     let on_kafka = !kafka.kafka_brokers.is_empty();
     let embedded = if settings.database_url.is_none() || !on_kafka {
@@ -246,7 +251,7 @@ fn outside(settings: &cli::Serve) -> Result<Outside, StartError> {
             (Arc::new(topic.clone()), Arc::new(topic))
         }
         _ => {
-            let topic = kafka_topic(kafka, &settings.kafka_group)?;
+            let topic = kafka_topic(crew, clock, kafka, &settings.kafka_group)?;
             (Arc::new(topic.clone()), Arc::new(topic))
         }
     };
@@ -254,12 +259,24 @@ fn outside(settings: &cli::Serve) -> Result<Outside, StartError> {
     Ok(Outside { connect, sources, sinks })
 }
 
-/// The topic that the settings name.
+/// The topic that the settings name. Its thread becomes a member of `crew`.
 ///
 /// # Errors
 /// `Configuration` if a setting can't be right.
-pub fn kafka_topic(kafka: &cli::Kafka, group: &str) -> Result<KafkaTopic, TopicError> {
-    KafkaTopic::new(&kafka.kafka_brokers, &kafka.kafka_topic, group, kafka.kafka_partitions)
+pub fn kafka_topic(
+    crew: &Crew,
+    clock: &Clock,
+    kafka: &cli::Kafka,
+    group: &str,
+) -> Result<KafkaTopic, TopicError> {
+    let settings = KafkaSettings {
+        brokers: kafka.kafka_brokers.join(","),
+        topic: kafka.kafka_topic.clone(),
+        group: group.to_owned(),
+        partitions: kafka.kafka_partitions,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+    };
+    KafkaTopic::start(crew, clock.clone(), settings)
 }
 
 /// Watches over the store: migrations at the first contact, readiness from then on.

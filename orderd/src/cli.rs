@@ -29,7 +29,6 @@ pub struct Cli {
 
 /// What `orderd` can do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one value, made once")]
 pub enum Command {
     /// Run the daemon until SIGINT or SIGTERM.
     ///
@@ -103,6 +102,11 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub write_token: Option<String>,
 
+    /// The names under which browsers reach the daemon, separated by commas. Orders are accepted only
+    /// from requests to one of these, to localhost or to an address.
+    #[arg(long, env = "ORDERD_PUBLIC_HOSTS", value_delimiter = ',', value_name = "NAMES")]
+    pub public_hosts: Vec<String>,
+
     /// Produce orders in the daemon itself, and accept POST /orders without a token.
     #[arg(long, env = "ORDERD_DEMO")]
     pub demo: bool,
@@ -134,8 +138,13 @@ pub struct Kafka {
 #[derive(Clone, Debug, Args)]
 pub struct Produce {
     /// A running daemon to send orders to, such as http://127.0.0.1:8081.
-    #[arg(long, env = "ORDERD_URL", value_name = "URL", conflicts_with = "kafka_brokers",
-        required_unless_present = "kafka_brokers")]
+    #[arg(
+        long,
+        env = "ORDERD_URL",
+        value_name = "URL",
+        conflicts_with = "kafka_brokers",
+        required_unless_present = "kafka_brokers"
+    )]
     pub url: Option<String>,
 
     /// The token that the daemon wants.
@@ -159,7 +168,7 @@ pub struct Produce {
     #[arg(long, value_name = "COUNT")]
     pub count: Option<u64>,
 
-    /// The seed of the orders; the same seed gives the same orders. Drawn if not given.
+    /// The seed of the orders; the same seed gives the same orders. Drawn if it is 0 or not given.
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 

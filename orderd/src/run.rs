@@ -3,6 +3,7 @@
 use crate::app;
 use crate::app::App;
 use crate::app::Event;
+use crate::app::STOP_WAIT_MAX;
 use crate::app::StartError;
 use crate::cli::Cli;
 use crate::cli::Command;
@@ -15,14 +16,19 @@ use crate::store::Connect as _;
 use crate::store::StoreError;
 use crate::store::database::Chain;
 use crate::store::postgres::Postgres;
+use crate::supervise::Crew;
 use crate::supervise::StopToken;
-use crate::topic::OpenSink as _;
 use crate::topic::TopicError;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
+use std::io::IsTerminal as _;
 use std::io::Write as _;
+use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
+
+/// The group of a topic that is only written.
+const NO_GROUP: &str = "orderd-produce";
 
 /// Why a command failed. Each one is a sentence for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +76,10 @@ pub fn tell(error: &RunError) {
 /// The log goes to standard error; standard output is for results.
 fn start_log(filter: &str) {
     let filter = EnvFilter::new(filter);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for a terminal; in a file or a journal they are noise.
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    log.with_writer(std::io::stderr).init();
 }
 
 fn serve(settings: &Serve) -> Result<(), RunError> {
@@ -111,19 +120,35 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
     let stop = StopToken::new();
     let on_stop = stop.clone();
     on_signal(move || on_stop.stop())?;
+    let clock = Clock::system();
+    let crew = Crew::new(stop.clone());
     let target = match &settings.url {
         Some(url) => produce::Target::Url { base: url.clone(), token: settings.token.clone() },
         None => {
-            let topic = app::kafka_topic(&settings.kafka, "")?;
-            produce::Target::Topic(topic.open()?)
+            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP)?;
+            produce::Target::Topic(Arc::new(topic))
         }
     };
-    let _ = target;
-    todo!()
+    let options = produce::Options {
+        interval: Some(settings.interval),
+        rate: settings.rate,
+        count: settings.count,
+        seed: settings.seed.unwrap_or(0),
+        bad_share: settings.bad,
+        template: settings.template.into(),
+    };
+    // Not locked for the whole run: the process may need it when it ends early.
+    let result = produce::run(&options, target, &mut std::io::stdout(), &clock, &stop);
+    let _ = crew.stop_and_join(STOP_WAIT_MAX);
+    result?;
+    Ok(())
 }
 
 /// Calls `first` at the first SIGINT or SIGTERM; the second ends the process at once.
-#[expect(clippy::disallowed_methods, reason = "the thread ends with the process, waiting for signals")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread ends with the process, waiting for signals"
+)]
 fn on_signal(first: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {

@@ -21,7 +21,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("map.rs",        &["error", "hash", "iter", "shard", "stats"]),
     ("mark.rs",       &[]),
     ("sharded.rs",    &["hash", "mark", "shard"]),
-    ("cache.rs",      &["error", "hash", "sharded", "stats"]),
+    ("cache.rs",      &["error", "hash", "sharded"]),
+    ("sweep.rs",      &["cache", "stats"]),
     ("builder.rs",    &["cache", "error", "hash", "sharded"]),
     ("lib.rs",        &["builder", "cache", "error", "hash", "iter", "map", "stats"]),
 ];

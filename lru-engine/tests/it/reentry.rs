@@ -106,9 +106,12 @@ fn full_cache() -> Shared {
     Rc::new(cache)
 }
 
+/// A call of one method, its result thrown away.
+type Method = fn(&Shared);
+
 /// Every method that looks into the cache.
 #[rustfmt::skip]
-const METHODS: [(&str, fn(&Shared)); 17] = [
+const METHODS: [(&str, Method); 17] = [
     ("get", |cache| drop(cache.get(&Key(1)))),
     ("get_with", |cache| { cache.get_with(&Key(1), |_| ()); }),
     ("peek", |cache| drop(cache.peek(&Key(1)))),
@@ -128,7 +131,7 @@ const METHODS: [(&str, fn(&Shared)); 17] = [
     ("check_invariants", |cache| cache.check_invariants()),
 ];
 
-fn method_named(name: &str) -> fn(&Shared) {
+fn method_named(name: &str) -> Method {
     METHODS.iter().find(|(listed, _)| *listed == name).unwrap().1
 }
 

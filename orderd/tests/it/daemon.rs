@@ -3,6 +3,7 @@
 use std::io::BufRead as _;
 use std::io::BufReader;
 use std::process::Child;
+use std::process::ChildStdout;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
@@ -33,7 +34,7 @@ pub(crate) struct Ended {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
-    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) headers: http::HeaderMap,
 }
 
 /// `orderd` with these arguments and none of the environment's settings.
@@ -76,19 +77,12 @@ impl Daemon {
     /// Starts `orderd serve` on a free port and waits for the line that names it. The log goes to
     /// the test's own standard error.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
+        let mut all = vec!["--log", "warn", "serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         let mut child = orderd(&all).stdout(Stdio::piped()).spawn().unwrap();
         let (line_found, line) = mpsc::channel();
         let stdout = child.stdout.take().unwrap();
-        // Ends with the daemon, whose end closes the pipe.
-        std::thread::Builder::new()
-            .spawn(move || {
-                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    let _ = line_found.send(line);
-                }
-            })
-            .unwrap();
+        read_lines(stdout, line_found);
         let mut daemon = Self { child, base: String::new() };
         let line = line.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             panic!("no line from orderd: {:?}", daemon.child.try_wait());
@@ -96,16 +90,6 @@ impl Daemon {
         let base = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}"));
         base.clone_into(&mut daemon.base);
         daemon
-    }
-
-    /// The address to ask, such as `http://127.0.0.1:40001`.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-
-    /// The process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// `GET path`.
@@ -160,6 +144,17 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends on what the daemon prints, on a thread that ends with the daemon, whose end closes the pipe.
+#[expect(clippy::disallowed_methods, reason = "the daemon's own crew is in another process")]
+fn read_lines(stdout: ChildStdout, line_found: mpsc::Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // The test waits for the first line only.
+            let _ = line_found.send(line);
+        }
+    });
 }
 
 fn agent() -> ureq::Agent {

@@ -49,7 +49,8 @@ fn the_demo_shows_orders_at_once_and_ends_at_ctrl_c() {
     assert!(page.body.contains(&listed(&daemon)[9]), "the page lists the newest orders");
     let first = daemon.get(&format!("/orders/{uid}"));
     let second = daemon.get(&format!("/orders/{uid}"));
-    let from = |answer: &crate::daemon::Answer| answer.headers["x-cache"].to_str().unwrap().to_owned();
+    let from =
+        |answer: &crate::daemon::Answer| answer.headers["x-cache"].to_str().unwrap().to_owned();
     assert!(["HIT", "MISS"].contains(&from(&first).as_str()), "{first:?}");
     assert_eq!(from(&second), "HIT");
     assert_eq!((first.status, first.body), (200, second.body));
@@ -77,9 +78,7 @@ fn what_was_acknowledged_survives_kills() {
     }
     let daemon = folder.quiet();
     let last = acknowledged.last().unwrap().uid().clone();
-    wait_until("the last order is served", || {
-        daemon.get(&format!("/orders/{last}")).status == 200
-    });
+    wait_until("the last order is served", || daemon.get(&format!("/orders/{last}")).status == 200);
     for order in &acknowledged {
         let answer = daemon.get(&format!("/orders/{}", order.uid()));
         assert_eq!(answer.status, 200, "{} is lost", order.uid());

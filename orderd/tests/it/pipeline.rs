@@ -7,7 +7,6 @@ use crate::servers;
 use crate::servers::TestDatabase;
 use crate::workload;
 use crate::workload::Workload;
-use orderd::store::Connect as _;
 use orderd::store::postgres::Postgres;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
@@ -143,11 +142,12 @@ fn ten_kills_lose_nothing_and_repeat_nothing() {
 /// milliseconds, so that the kill falls anywhere within a batch.
 fn wait_for_some_progress(scene: &Scene, kills: usize) {
     let mut random = rand::rng();
-    let mut saved = || -> i64 {
+    let saved = || -> i64 {
         let url = scene.database.url();
         let mut client = postgres::Client::connect(url, postgres::NoTls).unwrap();
         // Before the first migration there is no table to ask.
-        let row = client.query_one("select coalesce(sum(next_offset), 0)::bigint from positions", &[]);
+        let row =
+            client.query_one("select coalesce(sum(next_offset), 0)::bigint from positions", &[]);
         row.map_or(0, |row| row.get(0))
     };
     let before = saved();

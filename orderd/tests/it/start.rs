@@ -135,8 +135,7 @@ fn a_silent_kafka_is_missing_alone() {
     let database = servers::database();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let brokers = silent.local_addr().unwrap().to_string();
-    let daemon =
-        Daemon::start(&["--database-url", database.url(), "--kafka-brokers", &brokers]);
+    let daemon = Daemon::start(&["--database-url", database.url(), "--kafka-brokers", &brokers]);
     wait_until("the store is ready and the topic is missing", || {
         let answer = daemon.get("/readyz");
         let state: serde_json::Value = serde_json::from_str(&answer.body).unwrap();

@@ -3,9 +3,9 @@
 use crate::servers;
 use bytes::Bytes;
 use orderd::embedded::Embedded;
+use orderd::order::Order;
 use orderd::order::decode::decode;
 use orderd::order::validate::Profile;
-use orderd::order::Order;
 use orderd::store::Advance;
 use orderd::store::Batch;
 use orderd::store::Connect;
