@@ -1,1 +1,95 @@
-//! x
+//! An embeddable LRU cache: exact, bounded, and valid after any panic.
+//!
+//! - [`LruMap`] has one owner and takes `&mut self`.
+//! - [`Cache`] is shared by threads and takes `&self`: the same LRU many times over, each behind
+//!   its own lock.
+//!
+//! ```
+//! use lru_engine::Cache;
+//!
+//! let cache = Cache::new(1_000);
+//! cache.insert("answer".to_owned(), 42);
+//! assert_eq!(cache.get("answer"), Some(42));
+//! ```
+//!
+//! # Guarantees
+//!
+//! 1. **Exact.** A hit makes its entry the most recently used; an insert into a full map or shard
+//!    evicts the least recently used one. No sampling, no buffers, no delay.
+//! 2. **Bounded.** There are never more entries than the capacity, not for a moment. Memory is
+//!    taken as entries come and not before; the array of entries never grows past the capacity.
+//! 3. **Constant time.** `get`, `peek`, `insert`, `remove`, `insert_cold` and `pop_lru` of a map
+//!    take constant time, amortised over the growth of its array and its index. `pop_lru` of a
+//!    cache may look at every shard; `len`, `stats` and `clear` do.
+//! 4. **No surprise calls.** A key is hashed once by each call that is given it, and never again:
+//!    eviction, removal and growth use the hash that was stored. `Eq` is called on entries whose
+//!    whole 64-bit hash is equal.
+//! 5. **Nothing of yours under a lock that need not be.** `Hash` and destructors run outside;
+//!    `Eq`, `Clone` and closures run while one shard is locked, and using the same cache there
+//!    panics instead of hanging. See [`Cache`].
+//! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop` or a closure panics, nothing
+//!    leaks, nothing is dropped twice, and the cache goes on.
+//! 7. **No unsafe code, no threads, no clock, no `'static`.**
+//!
+//! # How it works
+//!
+//! Entries lie in one array. Each slot holds key, value, hash and two 32-bit positions: the
+//! neighbours in the circle of recency. An index of 32-bit positions finds a slot by hash. A hit
+//! rewrites four links at most, and none if the entry is the most recent already. An insert into
+//! a full map takes over the slot of the least recent entry, and only turns the circle by one.
+//!
+//! # Map of the crate
+//!
+//! From what stands on its own to what stands on the rest; a module uses only those above it
+//! (a test holds this):
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `hash` | the default hasher; which bits of a hash choose what |
+//! | `error` | an entry refused, a cache that cannot be built |
+//! | `stats` | what a cache has done, in counts |
+//! | `arena` | items in order of use: `slab` the slots, `list` the circle through them |
+//! | `shard` | one bounded LRU: index and arena; takes hashes, gives back what leaves |
+//! | `iter` | entries by recency |
+//! | `map` | [`LruMap`]: a shard and a hasher |
+//! | `mark` | which caches a thread is inside of |
+//! | `sharded` | shards behind locks; which shard a hash belongs to |
+//! | `cache` | [`Cache`]: hash, lock, act, unlock, drop |
+//! | `sweep` | what goes through all shards: length, counts, clearing, order |
+//! | `builder` | settings of a cache, their defaults and checks |
+//!
+//! # Features
+//!
+//! `check`: `check_invariants` on both types, for tests.
+
+mod arena;
+mod builder;
+mod cache;
+mod error;
+mod hash;
+mod iter;
+mod map;
+mod mark;
+mod shard;
+mod sharded;
+mod stats;
+mod sweep;
+
+pub use crate::builder::Builder;
+pub use crate::cache::Cache;
+pub use crate::error::BuildError;
+pub use crate::error::Refused;
+pub use crate::error::RefusedReason;
+pub use crate::hash::DefaultHasher;
+pub use crate::hash::KeyHasher;
+pub use crate::iter::Iter;
+pub use crate::map::LruMap;
+pub use crate::stats::Stats;
+
+/// Looking keys up in another form than they are stored in; from the crate of that name.
+pub use equivalent::Equivalent;
+
+/// The examples of the crate's README, run with those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,12 +1,18 @@
 //! The daemon that takes orders from a topic, saves them in a store and serves them from a cache.
 
+pub mod app;
+pub mod backoff;
 pub mod catalog;
+pub mod cli;
 pub mod clock;
 pub mod embedded;
 pub mod generate;
 pub mod http;
+pub mod ingest;
 pub mod order;
 pub mod produce;
+pub mod run;
 pub mod store;
 pub mod supervise;
 pub mod topic;
+pub mod warmup;

@@ -1,1 +1,182 @@
-//! Not written yet.
+//! The HTTP interface: handlers that don't know which server runs them.
+//!
+//! A [`Service`] turns a whole request into a [`Reply`]. What can be answered from memory is
+//! answered at once; what may have to wait for the store or the topic comes back as a job, so that
+//! each server decides where to wait and never lets a hit queue behind a miss. Both servers,
+//! axum and `tiny_http`, run the same service, and every interface test runs on both.
+//!
+//! Invariants:
+//! * [`Service::handle`] never blocks, and a job never waits past its deadline.
+//! * A read answers with the same bytes whether they came from the cache or from the store.
+//! * Every answer carries a request id; every error is a problem document, or a page for a browser.
+//! * Nothing that comes from an order or from a client reaches a page unescaped.
+//!
+//! Handlers never touch a store or a topic by themselves: they ask the catalog and the appender.
+
+mod answer;
+mod assets;
+mod conditional;
+mod context;
+mod cursor;
+mod guard;
+mod health;
+mod list;
+mod listen;
+mod negotiate;
+mod orders;
+mod pages;
+mod problem;
+mod query;
+mod router;
+mod server_axum;
+mod server_tiny;
+mod submit;
+mod words;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::http::answer::Answer;
+use crate::http::context::Context;
+use crate::http::guard::Guard;
+use crate::http::problem::Problem;
+use crate::order::validate::Profile;
+use crate::supervise::readiness::Readiness;
+use crate::topic::appender::Appender;
+use ::http::Request;
+use ::http::request;
+use bytes::Bytes;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::http::guard::{Token, Writes};
+pub use crate::http::listen::{HttpError, bind};
+pub use crate::http::server_axum::serve_axum;
+pub use crate::http::server_tiny::serve_tiny;
+
+/// The longest request body, in bytes. Servers refuse more before they buffer it.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a server sends back.
+pub type Response = ::http::Response<Bytes>;
+
+/// An answer, or the job that makes it.
+#[derive(Debug)]
+pub enum Reply {
+    /// Ready to be sent.
+    Now(Response),
+    /// May block, at most for as long as a read or a write may take: run it where blocking is
+    /// allowed.
+    Later(Job),
+}
+
+/// Why a server refuses a request that it doesn't hand to [`Service::handle`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body is longer than [`BODY_BYTES_MAX`].
+    BodyTooLarge,
+    /// The body didn't arrive in time.
+    BodyTooSlow,
+    /// The body ended early or isn't framed as its headers say.
+    BodyBroken,
+    /// The head isn't HTTP.
+    HeadBroken,
+    /// Too many jobs wait already.
+    Overloaded,
+}
+
+/// The rest of the work on a request, which may block until its deadline.
+pub struct Job {
+    context: Context,
+    work: answer::Work,
+}
+
+impl Job {
+    /// Does the work. A panic in it is answered like any other failure.
+    pub fn run(self) -> Response {
+        let result = catch_unwind(AssertUnwindSafe(self.work));
+        self.context.finish(result.unwrap_or_else(|_| Err(Problem::panicked())))
+    }
+
+    /// Leaves the work undone and says why.
+    pub fn refused(self, refusal: Refusal) -> Response {
+        self.context.finish(Err(Problem::from(refusal)))
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+/// What a [`Service`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where orders are read.
+    pub catalog: Arc<Catalog>,
+    /// Where orders are written; `None` turns writing off whatever `writes` says.
+    pub appender: Option<Appender>,
+    /// What `/readyz` shows.
+    pub readiness: Arc<Readiness>,
+    /// Who may write.
+    pub writes: Writes,
+    /// The rules for orders that are posted.
+    pub profile: Profile,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Names, without port, under which the daemon is known: requests that write must name one of
+    /// them as their host, or `localhost`, or an address.
+    pub public_hosts: Vec<String>,
+    /// How long a read may wait for the store.
+    pub read_wait_max: Duration,
+}
+
+/// The handlers of all routes.
+#[derive(Debug)]
+pub struct Service {
+    catalog: Arc<Catalog>,
+    appender: Option<Appender>,
+    readiness: Arc<Readiness>,
+    guard: Guard,
+    profile: Profile,
+    clock: Clock,
+    read_wait_max: Duration,
+}
+
+impl Service {
+    /// The handlers over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let writes = if parts.appender.is_some() { parts.writes } else { Writes::Off };
+        Self {
+            catalog: parts.catalog,
+            appender: parts.appender,
+            readiness: parts.readiness,
+            guard: Guard::new(writes, parts.public_hosts),
+            profile: parts.profile,
+            clock: parts.clock,
+            read_wait_max: parts.read_wait_max,
+        }
+    }
+
+    /// Answers a request, whatever it is. Never blocks; what may block comes back as
+    /// [`Reply::Later`]. A panic of a handler is answered with 500.
+    pub fn handle(&self, request: Request<Bytes>) -> Reply {
+        let (head, body) = request.into_parts();
+        let context = Context::of(&head);
+        let answer =
+            catch_unwind(AssertUnwindSafe(|| router::answer(self, &head, &body, &context)));
+        match answer.unwrap_or_else(|_| Err(Problem::panicked())) {
+            Ok(Answer::Now(response)) => Reply::Now(context.finish(Ok(response))),
+            Ok(Answer::Later(work)) => Reply::Later(Job { context, work }),
+            Err(problem) => Reply::Now(context.finish(Err(problem))),
+        }
+    }
+
+    /// The answer to a request that its server refuses before it is whole.
+    pub fn refuse(&self, head: &request::Parts, refusal: Refusal) -> Response {
+        Context::of(head).finish(Err(Problem::from(refusal)))
+    }
+}

@@ -26,7 +26,8 @@ pub enum Code {
     Required,
     /// The field has another JSON type than its rule says.
     Type,
-    /// The text doesn't have the form that its rule says.
+    /// The text doesn't have the form that its rule says, or an object has a field that its form
+    /// doesn't know.
     Format,
     /// The number or the length lies outside its bounds.
     OutOfRange,

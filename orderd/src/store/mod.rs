@@ -12,12 +12,15 @@
 //!
 //! A store never calls the cache, a topic or HTTP, and never retries a write by itself.
 
+pub mod database;
 pub mod postgres;
 
 use crate::order::Digest;
 use crate::order::Order;
 use crate::order::OrderUid;
 use bytes::Bytes;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Where in its topic an element of a message lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +81,37 @@ pub struct Batch {
     pub orders: Vec<Incoming>,
     /// What can't be saved as an order.
     pub dead_letters: Vec<DeadLetter>,
+}
+
+impl Batch {
+    /// The distinct ids of the batch in the order of their first occurrence, each with what the
+    /// batch says about it.
+    pub fn versions(&self) -> Vec<Versions<'_>> {
+        let mut places = HashMap::with_capacity(self.orders.len());
+        let mut distinct: Vec<Versions<'_>> = Vec::with_capacity(self.orders.len());
+        for incoming in &self.orders {
+            match places.entry(incoming.order.uid()) {
+                Entry::Vacant(place) => {
+                    place.insert(distinct.len());
+                    distinct.push(Versions { latest: incoming, earlier: Vec::new() });
+                }
+                Entry::Occupied(place) => {
+                    let versions = &mut distinct[*place.get()];
+                    versions.earlier.push(std::mem::replace(&mut versions.latest, incoming));
+                }
+            }
+        }
+        distinct
+    }
+}
+
+/// What a batch says about one order id.
+#[derive(Clone, Debug)]
+pub struct Versions<'a> {
+    /// The last one, which wins.
+    pub latest: &'a Incoming,
+    /// Those before it, in message order: what counts if the database refuses the last one.
+    pub earlier: Vec<&'a Incoming>,
 }
 
 /// What became of one order id in a saved batch.

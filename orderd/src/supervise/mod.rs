@@ -105,6 +105,21 @@ impl Crew {
         })
     }
 
+    /// The names of all threads that were ever started, in that order.
+    pub fn started(&self) -> Vec<String> {
+        self.named(|_| true)
+    }
+
+    /// The names of the threads that haven't ended.
+    pub fn running(&self) -> Vec<String> {
+        self.named(|member| !member.handle.is_finished())
+    }
+
+    fn named(&self, wanted: impl Fn(&Member) -> bool) -> Vec<String> {
+        let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.iter().filter(|member| wanted(member)).map(|member| member.name.clone()).collect()
+    }
+
     /// Stops the crew and joins every member, all together within `wait_max`. Returns the names of
     /// those that didn't end in time.
     pub fn stop_and_join(&self, wait_max: Duration) -> Vec<String> {

@@ -1,6 +1,21 @@
 //! The tests of `orderd` from the outside, against real servers (`make test` provides them).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
+#![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
+mod coherence;
+mod daemon;
+mod embedded_run;
+mod embedded_topic;
+mod generate;
+mod http;
+mod ingest;
 mod kafka_client;
 mod kafka_topic;
+mod order;
+mod pipeline;
 mod servers;
+mod start;
+mod store;
+mod stores;
+mod warmup;
+mod workload;

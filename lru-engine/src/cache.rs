@@ -1,0 +1,329 @@
+//! The shared cache: hash, lock a shard, act, unlock, then drop what left.
+//!
+//! | user code | runs |
+//! |---|---|
+//! | `Hash` | before any lock |
+//! | destructors of keys and values | after unlocking; they may use the cache |
+//! | `Eq`, `Clone`, closures | while one shard is locked; using this cache there panics |
+//!
+//! A function here locks after it owns what it was given, and hands nothing that it owns to a call
+//! that runs user code: on a panic, and when a closure is not called, the lock is given back first
+//! and the destructors run second. It must never hold two locks.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::sync::atomic::AtomicUsize;
+
+use equivalent::Equivalent;
+
+use crate::error::Refused;
+use crate::hash::DefaultHasher;
+use crate::sharded::Shards;
+use crate::sharded::shard_count_default;
+
+/// An LRU cache that threads share: every method takes `&self`.
+///
+/// The entries are spread by hash over shards, each with a lock of its own and an equal share of
+/// the capacity.
+///
+/// **What holds.** [`len`](Self::len) never exceeds [`capacity`](Self::capacity), not for a
+/// moment. Each shard is an exact LRU: what it evicts is its least recently used entry. With one
+/// shard that is the least recently used entry of the whole cache.
+///
+/// **What does not.** With several shards, an insert into a full shard evicts from that shard even
+/// if another has room, so a cache may evict before it is full, and what it evicts need not be the
+/// least recently used of all. Where that matters, ask for one shard:
+/// `Cache::builder().capacity(n).shards(1)`. Caches below 256 entries have one anyway.
+///
+/// **User code.** `Hash` and the destructors of keys and values run while nothing is locked and
+/// may do anything. `Eq` (or [`Equivalent`]), `Clone` and the closures of
+/// [`get_with`](Self::get_with), [`peek_with`](Self::peek_with) and
+/// [`for_each_by_recency`](Self::for_each_by_recency) run while a shard is locked: keep them
+/// short; using the *same* cache inside them panics, at once and always, rather than wait for
+/// itself for ever. Using *another* cache there is like taking a second lock: fine as long as
+/// there is an order among them. If user code panics, the panic goes on to the caller, and the
+/// cache is valid and usable afterwards.
+///
+/// However large the capacity, a shard holds at most 4 294 967 294 entries (2³² − 2).
+///
+/// ```
+/// use lru_engine::Cache;
+///
+/// let cache = Cache::new(10_000);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| cache.insert("a".to_owned(), 1));
+///     scope.spawn(|| cache.insert("b".to_owned(), 2));
+/// });
+/// assert_eq!(cache.get("a"), Some(1));
+/// assert_eq!(cache.get_with("b", |value| value * 2), Some(4));
+/// ```
+///
+/// A cache can be shared only if its keys and values can be sent *and* shared:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: &T) {}
+/// shared(&lru_engine::Cache::<u32, std::cell::Cell<u32>>::new(1));
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: &T) {}
+/// shared(&lru_engine::Cache::<std::cell::Cell<u32>, u32>::new(1));
+/// ```
+///
+/// It is not `Clone`; share it by reference or in an `Arc`:
+///
+/// ```compile_fail,E0277
+/// fn cloned<T: Clone>(_: &T) {}
+/// cloned(&lru_engine::Cache::<u32, u32>::new(1));
+/// ```
+pub struct Cache<K, V, S = DefaultHasher> {
+    pub(crate) shards: Shards<K, V>,
+    capacity: usize,
+    hasher: S,
+    /// The shard that `pop_lru` looks at next.
+    pub(crate) pop_position: AtomicUsize,
+    /// A mutex would make do with `Send`. Readers that share a value need `Sync`, so it is asked
+    /// for from the beginning.
+    shares: PhantomData<(K, V)>,
+}
+
+impl<K, V> Cache<K, V> {
+    /// An empty cache of at most `capacity` entries, with the default number of shards: 32 for
+    /// each core, a power of two, and at least 128 entries for each.
+    ///
+    /// A cache of capacity 0 stores nothing; `usize::MAX` is allowed, and allocates no entries
+    /// beforehand.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(2);
+    /// cache.insert("a", 1);
+    /// assert_eq!(cache.get("a"), Some(1));
+    /// ```
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self::with_hasher(capacity, DefaultHasher::default())
+    }
+}
+
+impl<K, V, S> Cache<K, V, S> {
+    /// Like [`new`](Cache::new), with keys hashed by `hasher`.
+    ///
+    /// Bits 41 to 56 of the hash choose the shard, the others the place in it: a hasher that
+    /// leaves those bits alike, such as one that returns an integer as it is, puts all keys into
+    /// one shard.
+    ///
+    /// ```
+    /// use std::hash::RandomState;
+    ///
+    /// let cache = lru_engine::Cache::with_hasher(10, RandomState::new());
+    /// cache.insert("a", 1);
+    /// assert_eq!(cache.get("a"), Some(1));
+    /// ```
+    #[must_use]
+    pub fn with_hasher(capacity: usize, hasher: S) -> Self {
+        Self::with_shards(capacity, shard_count_default(capacity), hasher)
+    }
+
+    pub(crate) fn with_shards(capacity: usize, shards: usize, hasher: S) -> Self {
+        Self {
+            shards: Shards::new(capacity, shards),
+            capacity,
+            hasher,
+            pop_position: AtomicUsize::new(0),
+            shares: PhantomData,
+        }
+    }
+
+    /// The number of entries that [`len`](Self::len) never exceeds, as it was asked for.
+    ///
+    /// ```
+    /// assert_eq!(lru_engine::Cache::<u32, u32>::new(10).capacity(), 10);
+    /// ```
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The number of shards, a power of two.
+    ///
+    /// ```
+    /// assert_eq!(lru_engine::Cache::<u32, u32>::new(100).shards(), 1);
+    /// ```
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.shards.count()
+    }
+}
+
+impl<K, V, S: BuildHasher> Cache<K, V, S> {
+    /// A clone of the value of a key, which becomes the most recently used of its shard. Counts a
+    /// hit or a miss.
+    ///
+    /// The key may be given in any form that is [`Equivalent`] to `K`, such as `&str` for
+    /// `String`. The value is cloned while its shard is locked; an `Arc` keeps that short, and
+    /// [`get_with`](Self::get_with) avoids it.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a".to_owned(), 1);
+    /// assert_eq!(cache.get("a"), Some(1));
+    /// assert_eq!(cache.get("b"), None);
+    /// ```
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+        V: Clone,
+    {
+        self.get_with(key, V::clone)
+    }
+
+    /// Like [`get`](Self::get), but instead of cloning the value it returns what `read` makes of
+    /// it. `read` runs while the shard is locked: using this cache inside it panics.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", vec![1, 2, 3]);
+    /// assert_eq!(cache.get_with("a", |value| value.len()), Some(3));
+    /// ```
+    pub fn get_with<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shards.lock(hash);
+        let value = shard.get(hash, key)?;
+        Some(read(value))
+    }
+
+    /// A clone of the value of a key, left where it is in the order, and not counted.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// assert_eq!(cache.peek("a"), Some(1));
+    /// assert_eq!(cache.stats().hits, 0);
+    /// ```
+    pub fn peek<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+        V: Clone,
+    {
+        self.peek_with(key, V::clone)
+    }
+
+    /// Like [`peek`](Self::peek), but returns what `read` makes of the value. `read` runs while
+    /// the shard is locked: using this cache inside it panics.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", vec![1, 2, 3]);
+    /// assert_eq!(cache.peek_with("a", |value| value.len()), Some(3));
+    /// ```
+    pub fn peek_with<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let shard = self.shards.lock(hash);
+        let value = shard.peek(hash, key)?;
+        Some(read(value))
+    }
+
+    /// Whether a key is there. Changes no order and counts nothing.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// assert!(cache.contains_key("a"));
+    /// ```
+    pub fn contains_key<Q>(&self, key: &Q) -> bool
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        self.shards.lock(hash).find(hash, key).is_some()
+    }
+
+    /// Takes the entry of a key out and returns its value.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// assert_eq!(cache.remove("a"), Some(1));
+    /// assert_eq!(cache.remove("a"), None);
+    /// ```
+    pub fn remove<Q>(&self, key: &Q) -> Option<V>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let removed = self.shards.lock(hash).remove(hash, key);
+        let (key, value) = removed?;
+        // Before the result is ready, or Rust would leak it if this panics.
+        drop(key);
+        Some(value)
+    }
+}
+
+impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
+    /// Makes `value` the value of `key`, and the entry the most recently used of its shard; evicts
+    /// the shard's least recently used entry if the shard is full. Returns the value that the key
+    /// had before.
+    ///
+    /// If the key is there, the cache keeps the key it has and drops the one given. A cache of
+    /// capacity 0 drops both. All that is dropped is dropped with nothing locked.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(1);
+    /// assert_eq!(cache.insert("a", 1), None);
+    /// assert_eq!(cache.insert("a", 2), Some(1));
+    /// assert_eq!(cache.insert("b", 3), None);
+    /// assert!(!cache.contains_key("a"));
+    /// ```
+    pub fn insert(&self, key: K, value: V) -> Option<V> {
+        let hash = self.hasher.hash_one(&key);
+        let mut shard = self.shards.lock(hash);
+        let found = shard.find(hash, &key);
+        let displaced = shard.insert(hash, found, key, value);
+        drop(shard);
+        displaced.into_replaced()
+    }
+
+    /// Makes an entry the least recently used of its shard, the first to be evicted. Displaces
+    /// nothing: if the shard is full or has the key, it is left as it is.
+    ///
+    /// This is how a cache is filled beforehand, most important first, without pushing out what
+    /// came meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] gives key and value back and says whether the shard was full or had the key (if
+    /// both, that it had the key).
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(2);
+    /// cache.insert("newest", 1);
+    /// cache.insert_cold("older", 2)?;
+    /// assert!(cache.insert_cold("oldest", 3).is_err());
+    /// assert_eq!(cache.pop_lru(), Some(("older", 2)));
+    /// # Ok::<(), lru_engine::Refused<&str, i32>>(())
+    /// ```
+    pub fn insert_cold(&self, key: K, value: V) -> Result<(), Refused<K, V>> {
+        let hash = self.hasher.hash_one(&key);
+        let mut shard = self.shards.lock(hash);
+        let found = shard.find(hash, &key);
+        shard.insert_cold(hash, found, key, value)
+    }
+}
+
+impl<K, V, S> fmt::Debug for Cache<K, V, S> {
+    /// Shows the bounds and no entry: it locks nothing, so it can be used anywhere.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("capacity", &self.capacity)
+            .field("shards", &self.shards.count())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,123 @@
+//! The default hasher, and which bits of a hash choose what.
+//!
+//! One 64-bit hash serves twice: some bits choose the shard, others the place in that shard's
+//! index. Were they the same bits, all keys of a shard would crowd into a part of its index.
+//!
+//! ```text
+//! bit  63......57 56.........41 40...................0
+//!      tag        shard (≤ 16)  position in the index
+//! ```
+//!
+//! The tag and the position are hashbrown's choice: its top 7 bits and its low bits.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::hash::Hasher;
+
+/// The hasher used unless another is given: fast on short keys, seeded at random.
+///
+/// It resists flooding (keys chosen so that they collide) as well as hashbrown's default does: the
+/// seed differs from process to process and from instance to instance. It is not cryptographic.
+/// Which algorithm it is may change in any release.
+///
+/// ```
+/// use lru_engine::{DefaultHasher, LruMap};
+///
+/// let mut map = LruMap::with_hasher(100, DefaultHasher::default());
+/// map.insert("one", 1);
+/// assert_eq!(map.get("one"), Some(&1));
+/// ```
+#[derive(Clone, Default)]
+pub struct DefaultHasher(foldhash::fast::RandomState);
+
+impl BuildHasher for DefaultHasher {
+    type Hasher = KeyHasher;
+
+    #[inline]
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher(self.0.build_hasher())
+    }
+}
+
+impl fmt::Debug for DefaultHasher {
+    /// Leaves the seed out: who can read it can make keys collide.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DefaultHasher").finish_non_exhaustive()
+    }
+}
+
+/// The state of one hash being computed by [`DefaultHasher`].
+///
+/// ```
+/// use std::hash::{BuildHasher, Hasher};
+///
+/// let build = lru_engine::DefaultHasher::default();
+/// let (mut a, mut b) = (build.build_hasher(), build.build_hasher());
+/// a.write_u64(7);
+/// b.write_u64(7);
+/// assert_eq!(a.finish(), b.finish());
+/// ```
+#[derive(Clone)]
+pub struct KeyHasher(foldhash::fast::FoldHasher<'static>);
+
+/// Passes each width on to foldhash, which has a fast path for it.
+macro_rules! forward {
+    ($($name:ident: $type:ty),*) => {$(
+        #[inline]
+        fn $name(&mut self, value: $type) {
+            self.0.$name(value);
+        }
+    )*};
+}
+
+impl Hasher for KeyHasher {
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+
+    forward!(write: &[u8], write_u8: u8, write_u16: u16, write_u32: u32, write_u64: u64);
+    forward!(write_u128: u128, write_usize: usize);
+}
+
+impl fmt::Debug for KeyHasher {
+    /// Leaves the state out, for it gives the seed away.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyHasher").finish_non_exhaustive()
+    }
+}
+
+/// The most bits of a hash that choose a shard.
+pub(crate) const SHARD_BITS_MAX: u32 = 16;
+
+/// The lowest of the bits that hashbrown takes as its tag.
+const TAG_BIT_LOWEST: u32 = 57;
+
+/// The shard, of `2^shard_bits`, that a hash belongs to.
+#[inline]
+pub(crate) fn shard_position(hash: u64, shard_bits: u32) -> usize {
+    debug_assert!(shard_bits <= SHARD_BITS_MAX, "{shard_bits} bits would reach into the position");
+    ((hash >> (TAG_BIT_LOWEST - shard_bits)) & ((1 << shard_bits) - 1)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Design: shard bits are disjoint from those that hashbrown uses.
+    #[test]
+    fn neither_the_tag_nor_the_position_chooses_the_shard() {
+        let tag_and_position = !(0xFFFF_u64 << 41);
+        for shard_bits in 0..=SHARD_BITS_MAX {
+            assert_eq!(shard_position(tag_and_position, shard_bits), 0);
+            assert_eq!(shard_position(u64::MAX, shard_bits), (1 << shard_bits) - 1);
+        }
+    }
+
+    /// Design: the default resists flooding, so no two instances share a seed.
+    #[test]
+    fn two_default_hashers_disagree() {
+        let (a, b) = (DefaultHasher::default(), DefaultHasher::default());
+        assert!((0..8_u64).any(|key| a.hash_one(key) != b.hash_one(key)));
+    }
+}

@@ -1,0 +1,292 @@
+//! One bounded, single-threaded LRU: an index from hash to slot, and the arena of entries.
+//!
+//! It is given ready hashes and gives back everything that leaves, so that its callers decide
+//! where the destructors of keys and values run. Entering is two steps, [`Shard::find`] and then
+//! [`Shard::insert`]: the first runs the user's `Eq` and changes nothing, the second changes the
+//! shard and runs no user code. A panic in `Eq` therefore finds the shard valid, and the entry to
+//! be inserted still in the caller's hands.
+//!
+//! Invariants: the index holds each linked slot once, under the hash stored in its entry; the
+//! length is never above the capacity; `inserts - evictions - removals` is the length.
+//!
+//! It must never hash a key (growth, eviction and removal use the stored hash), drop a key or a
+//! value, lock, or read a clock.
+
+use std::mem;
+
+use equivalent::Equivalent;
+use hashbrown::HashTable;
+
+use crate::arena::Arena;
+use crate::arena::Items;
+use crate::arena::SLOTS_MAX;
+use crate::arena::SlotId;
+use crate::error::Refused;
+use crate::error::RefusedReason;
+use crate::stats::Stats;
+
+/// A key, its value, and the key's hash.
+#[derive(Debug)]
+pub(crate) struct Entry<K, V> {
+    hash: u64,
+    pub(crate) key: K,
+    pub(crate) value: V,
+}
+
+/// What an insert pushed out. It is dropped by the caller, outside any lock.
+#[derive(Debug)]
+pub(crate) enum Displaced<K, V> {
+    Nothing,
+    /// The former value of the key, and the key of the insert, of which the shard has one already.
+    Replaced(K, V),
+    /// The least recently used entry.
+    Evicted(K, V),
+    /// The entry of the insert itself: the capacity is 0.
+    Refused(K, V),
+}
+
+impl<K, V> Displaced<K, V> {
+    /// The former value of the key, if there was one; all else is dropped.
+    ///
+    /// The spare key goes before the value is returned: a destructor that panics after a function
+    /// has its result ready makes Rust leak the result (rust-lang/rust#47949).
+    pub(crate) fn into_replaced(self) -> Option<V> {
+        match self {
+            Self::Replaced(key, value) => {
+                drop(key);
+                Some(value)
+            }
+            Self::Nothing | Self::Evicted(..) | Self::Refused(..) => None,
+        }
+    }
+}
+
+/// All that a cleared shard held. Dropping it drops the entries and frees their memory.
+#[derive(Debug)]
+pub(crate) struct Cleared<K, V> {
+    _arena: Arena<Entry<K, V>>,
+    _index: HashTable<SlotId>,
+}
+
+/// An LRU of at most `capacity` entries.
+#[derive(Debug)]
+pub(crate) struct Shard<K, V> {
+    arena: Arena<Entry<K, V>>,
+    index: HashTable<SlotId>,
+    capacity: usize,
+    stats: Stats,
+}
+
+impl<K, V> Shard<K, V> {
+    /// An empty shard. Above [`SLOTS_MAX`] the capacity is [`SLOTS_MAX`].
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            arena: Arena::new(),
+            index: HashTable::new(),
+            capacity: capacity.min(SLOTS_MAX),
+            stats: Stats::default(),
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.arena.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(crate) const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// The entries, most recently used first.
+    pub(crate) fn entries(&self) -> Items<'_, Entry<K, V>> {
+        self.arena.items()
+    }
+
+    /// The slot of a key. Runs `Equivalent` on entries of the same hash only.
+    pub(crate) fn find<Q>(&self, hash: u64, key: &Q) -> Option<SlotId>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let matches = |&id: &SlotId| {
+            let entry = self.arena.item(id);
+            entry.hash == hash && key.equivalent(&entry.key)
+        };
+        self.index.find(hash, matches).copied()
+    }
+
+    /// The value of a key, left where it is in the order, and not counted.
+    pub(crate) fn peek<Q>(&self, hash: u64, key: &Q) -> Option<&V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        self.find(hash, key).map(|id| &self.arena.item(id).value)
+    }
+
+    /// The value of a key, which becomes the most recently used. Counts a hit or a miss.
+    pub(crate) fn get<Q>(&mut self, hash: u64, key: &Q) -> Option<&mut V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let Some(id) = self.find(hash, key) else {
+            self.stats.misses += 1;
+            return None;
+        };
+        self.stats.hits += 1;
+        self.arena.touch(id);
+        Some(&mut self.arena.item_mut(id).value)
+    }
+
+    /// Makes an entry the most recently used. `found` is what [`find`](Self::find) said of its key.
+    pub(crate) fn insert(
+        &mut self,
+        hash: u64,
+        found: Option<SlotId>,
+        key: K,
+        value: V,
+    ) -> Displaced<K, V> {
+        if let Some(id) = found {
+            self.stats.replacements += 1;
+            self.arena.touch(id);
+            let former = mem::replace(&mut self.arena.item_mut(id).value, value);
+            return Displaced::Replaced(key, former);
+        }
+        if self.capacity == 0 {
+            return Displaced::Refused(key, value);
+        }
+        self.stats.inserts += 1;
+        let entry = Entry { hash, key, value };
+        if self.len() < self.capacity {
+            self.reserve_one();
+            let id = self.arena.push_front(entry);
+            self.index_slot(hash, id);
+            return Displaced::Nothing;
+        }
+        self.stats.evictions += 1;
+        let evicted = self.replace_back(entry);
+        Displaced::Evicted(evicted.key, evicted.value)
+    }
+
+    /// Makes an entry the least recently used, if there is room and its key is not there.
+    /// `found` is what [`find`](Self::find) said of its key.
+    pub(crate) fn insert_cold(
+        &mut self,
+        hash: u64,
+        found: Option<SlotId>,
+        key: K,
+        value: V,
+    ) -> Result<(), Refused<K, V>> {
+        let reason = match found {
+            Some(_) => RefusedReason::Present,
+            None if self.len() < self.capacity => {
+                self.stats.inserts += 1;
+                self.reserve_one();
+                let id = self.arena.push_back(Entry { hash, key, value });
+                self.index_slot(hash, id);
+                return Ok(());
+            }
+            None => RefusedReason::Full,
+        };
+        self.stats.cold_refusals += 1;
+        Err(Refused { key, value, reason })
+    }
+
+    /// Takes the entry of a key out, and gives it back whole: its key is dropped by the caller,
+    /// outside any lock.
+    pub(crate) fn remove<Q>(&mut self, hash: u64, key: &Q) -> Option<(K, V)>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        self.find(hash, key).map(|id| self.remove_slot(id))
+    }
+
+    /// Takes the least recently used entry out.
+    pub(crate) fn pop_back(&mut self) -> Option<(K, V)> {
+        self.arena.back().map(|id| self.remove_slot(id))
+    }
+
+    /// Takes everything out, memory included.
+    pub(crate) fn clear(&mut self) -> Cleared<K, V> {
+        self.stats.removals += self.len() as u64;
+        Cleared {
+            _arena: mem::replace(&mut self.arena, Arena::new()),
+            _index: mem::take(&mut self.index),
+        }
+    }
+
+    /// Makes room for one entry more, before anything is changed.
+    fn reserve_one(&mut self) {
+        let arena = &self.arena;
+        self.index.reserve(1, |&id| arena.item(id).hash);
+        self.arena.reserve_one(self.capacity);
+    }
+
+    fn index_slot(&mut self, hash: u64, id: SlotId) {
+        let arena = &self.arena;
+        self.index.insert_unique(hash, id, |&id| arena.item(id).hash);
+    }
+
+    fn unindex_slot(&mut self, hash: u64, id: SlotId) {
+        match self.index.find_entry(hash, |&indexed| indexed == id) {
+            Ok(indexed) => indexed.remove(),
+            Err(_) => unreachable!("a linked slot is indexed under its stored hash"),
+        };
+    }
+
+    /// Puts an entry into the slot of the least recently used one, as the most recently used.
+    /// The circle only turns: no link is written.
+    fn replace_back(&mut self, entry: Entry<K, V>) -> Entry<K, V> {
+        let id = self.arena.back().expect("a full shard of capacity above 0 has a last entry");
+        let hash = entry.hash;
+        self.unindex_slot(self.arena.item(id).hash, id);
+        let evicted = self.arena.replace_to_front(id, entry);
+        self.index_slot(hash, id);
+        evicted
+    }
+
+    fn remove_slot(&mut self, id: SlotId) -> (K, V) {
+        self.stats.removals += 1;
+        self.unindex_slot(self.arena.item(id).hash, id);
+        let Entry { key, value, .. } = self.arena.remove(id);
+        (key, value)
+    }
+}
+
+#[cfg(any(test, feature = "check"))]
+impl<K, V> Shard<K, V> {
+    /// Panics unless the shard's invariants hold.
+    pub(crate) fn check_invariants(&self) {
+        self.arena.check_invariants();
+        assert!(self.len() <= self.capacity, "{} entries of {}", self.len(), self.capacity);
+        assert_eq!(self.index.len(), self.len(), "the index and the list differ in length");
+        for &id in &self.index {
+            let entry = self.arena.item(id);
+            assert!(
+                self.index.find(entry.hash, |&indexed| indexed == id).is_some(),
+                "a slot is not indexed under its stored hash"
+            );
+        }
+        let stats = self.stats;
+        assert_eq!(
+            stats.inserts - stats.evictions - stats.removals,
+            self.len() as u64,
+            "the counts do not add up to the length"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Issue: `usize::MAX` is legal, preallocates nothing, and positions stay within 32 bits.
+    #[test]
+    fn a_shard_has_no_more_entries_than_positions() {
+        let shard = Shard::<u8, u8>::new(usize::MAX);
+        assert_eq!(shard.capacity, SLOTS_MAX);
+        assert_eq!(shard.index.capacity(), 0);
+    }
+}

@@ -1,0 +1,145 @@
+//! The operations of a [`Cache`] that go through its shards, one lock after the other.
+//!
+//! None sees the cache at one moment while other threads change it, since no two shards are locked
+//! at once; each says what that means for its answer. They take time by the number of shards.
+
+use std::sync::atomic::Ordering;
+
+use crate::cache::Cache;
+use crate::stats::Stats;
+
+impl<K, V, S> Cache<K, V, S> {
+    /// The number of entries. Takes time by the number of shards.
+    ///
+    /// What other threads insert and remove meanwhile may be counted or not; the sum never exceeds
+    /// the capacity.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// assert_eq!(cache.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.lock_each().map(|shard| shard.len()).sum()
+    }
+
+    /// Whether there is no entry. Takes time by the number of shards.
+    ///
+    /// ```
+    /// assert!(lru_engine::Cache::<u32, u32>::new(10).is_empty());
+    /// ```
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the cache has done so far, added up over the shards, each read at its own moment.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// cache.get("a");
+    /// assert_eq!((cache.stats().inserts, cache.stats().hits), (1, 1));
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut sum = Stats::default();
+        for shard in self.shards.lock_each() {
+            sum.add(shard.stats());
+        }
+        sum
+    }
+
+    /// Takes the least recently used entry of a shard out; the shards take turns. With one shard
+    /// it is the least recently used entry of all.
+    ///
+    /// `None` says that each shard was empty when it was looked at.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// cache.insert("b", 2);
+    /// assert_eq!(cache.pop_lru(), Some(("a", 1)));
+    /// ```
+    pub fn pop_lru(&self) -> Option<(K, V)> {
+        let first = self.pop_position.fetch_add(1, Ordering::Relaxed);
+        (0..self.shards.count())
+            .find_map(|turn| self.shards.lock_at(first.wrapping_add(turn)).pop_back())
+    }
+
+    /// Drops all entries and gives their memory back, one shard after the other: an entry that
+    /// another thread inserts meanwhile may stay. Takes time by the number of entries.
+    ///
+    /// The entries are dropped when all shards have been emptied, with nothing locked.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// cache.clear();
+    /// assert!(cache.is_empty());
+    /// ```
+    pub fn clear(&self) {
+        let cleared: Vec<_> = self.shards.lock_each().map(|mut shard| shard.clear()).collect();
+        drop(cleared);
+    }
+
+    /// Calls `visit` with every entry, shard by shard, each shard's most recently used first.
+    /// With one shard that is the order of the whole cache. Looking changes no order.
+    ///
+    /// A shard stays locked while its entries are visited: keep `visit` short. Using this cache
+    /// inside it panics.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// cache.insert("b", 2);
+    /// let mut sum = 0;
+    /// cache.for_each_by_recency(|_key, value| sum += value);
+    /// assert_eq!(sum, 3);
+    /// ```
+    pub fn for_each_by_recency(&self, mut visit: impl FnMut(&K, &V)) {
+        for shard in self.shards.lock_each() {
+            for entry in shard.entries() {
+                visit(&entry.key, &entry.value);
+            }
+        }
+    }
+
+    /// The keys, shard by shard, each shard's most recently used first. With one shard that is
+    /// the order of the whole cache.
+    ///
+    /// A shard stays locked while its keys are cloned.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// cache.insert("b", 2);
+    /// cache.get("a");
+    /// assert_eq!(cache.keys_by_recency(), ["a", "b"]);
+    /// ```
+    #[must_use]
+    pub fn keys_by_recency(&self) -> Vec<K>
+    where
+        K: Clone,
+    {
+        let mut keys = Vec::new();
+        self.for_each_by_recency(|key, _value| keys.push(key.clone()));
+        keys
+    }
+
+    /// Panics unless the invariants of every shard hold. For tests; takes time by the number of
+    /// entries.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// cache.insert("a", 1);
+    /// cache.check_invariants();
+    /// ```
+    #[cfg(any(test, feature = "check"))]
+    pub fn check_invariants(&self) {
+        for shard in self.shards.lock_each() {
+            shard.check_invariants();
+        }
+    }
+}

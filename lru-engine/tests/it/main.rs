@@ -1,0 +1,18 @@
+//! What users of `lru-engine` rely on, tested from outside.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's own functions may unwrap like its test functions: a panic is the report"
+)]
+
+mod calls;
+mod concurrent;
+mod layers;
+mod model;
+mod naive;
+mod random;
+mod reentry;
+mod traces;
+mod traits;
+mod unwind;
+mod watchdog;

@@ -1,0 +1,337 @@
+//! The daemon, put together: the one place that knows every concrete part.
+//!
+//! Start: settings are checked, the listener is bound, the data folder is opened; each of these can
+//! only fail for a reason that the operator has to mend, so it ends the start with one sentence.
+//! Then everything that may have to wait for a server starts on threads of its own, and HTTP serves
+//! from the first moment: cached orders, health, and 503 for what isn't there yet.
+//!
+//! The watch over the store runs the migrations at its first contact; ingest and warm-up begin after
+//! it. A store that answers that a *setting* is wrong (a password, a database's name) ends the
+//! daemon by an [`Event::Fatal`]; one that doesn't answer is waited for.
+//!
+//! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests are
+//! drained, threads are joined within [`STOP_WAIT_MAX`]. What hangs in a library's call by then is
+//! named and left behind; the store's positions say where it was.
+
+use crate::backoff::Backoff;
+use crate::catalog::Catalog;
+use crate::cli;
+use crate::clock::Clock;
+use crate::embedded::Embedded;
+use crate::http;
+use crate::ingest::Ingest;
+use crate::order::validate::Profile;
+use crate::produce;
+use crate::store::Connect;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::store::database::Chain;
+use crate::store::database::Database;
+use crate::store::postgres::Postgres;
+use crate::supervise::Crew;
+use crate::supervise::StopToken;
+use crate::supervise::readiness::Part;
+use crate::supervise::readiness::Readiness;
+use crate::topic::OpenSink;
+use crate::topic::OpenSource;
+use crate::topic::TopicError;
+use crate::topic::appender::Appender;
+use crate::topic::kafka::KafkaSettings;
+use crate::topic::kafka::KafkaTopic;
+use crate::warmup;
+use crossbeam_channel::Receiver;
+use crossbeam_channel::Sender;
+use crossbeam_channel::bounded;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a stopping daemon waits for its threads. Ctrl-C promises an exit within five seconds.
+pub const STOP_WAIT_MAX: Duration = Duration::from_secs(4);
+
+/// How long requests in flight may take after the word to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// How long a request waits for the store.
+const READ_WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// The largest Kafka message that is taken: four times a broker's own default, so that topics with
+/// a raised limit work, and a bound on the memory of one fetch.
+const MESSAGE_BYTES_MAX: i32 = 4 * 1024 * 1024;
+
+/// How often the store is asked whether it still answers.
+const PING_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the daemon doesn't start. Each one is a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store's settings.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The topic's settings.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// The listener.
+    #[error(transparent)]
+    Http(#[from] http::HttpError),
+    /// The system has no thread left.
+    #[error("the system gives the daemon no more threads")]
+    Threads(#[from] std::io::Error),
+}
+
+/// What happens to a running daemon that its owner must act on.
+#[derive(Debug)]
+pub enum Event {
+    /// SIGINT or SIGTERM.
+    Signal,
+    /// A setting is wrong, as a server said; the sentence names it.
+    Fatal(String),
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    catalog: Arc<Catalog>,
+    readiness: Arc<Readiness>,
+    crew: Arc<Crew>,
+    intake: Arc<Crew>,
+    events: Receiver<Event>,
+    fatal: Sender<Event>,
+}
+
+/// Where orders are kept and come through, by the settings.
+struct Outside {
+    connect: Arc<dyn Connect>,
+    sources: Arc<dyn OpenSource>,
+    sinks: Arc<dyn OpenSink>,
+}
+
+impl App {
+    /// Starts a daemon with these settings.
+    ///
+    /// # Errors
+    /// Any [`StartError`], before anything was started.
+    pub fn start(settings: &cli::Serve, clock: &Clock) -> Result<Self, StartError> {
+        // Intake stops before the rest, so that the batch in hand is saved while HTTP still answers.
+        let intake = Arc::new(Crew::new(StopToken::new()));
+        let crew = Arc::new(Crew::new(StopToken::new()));
+        let outside = outside(&crew, clock, settings)?;
+        let listener = http::bind(settings.listen)?;
+        let address = listener.local_addr()?;
+        let readiness = Arc::new(Readiness::new());
+        let threads = usize::from(settings.database_threads);
+        let database = Database::start(&crew, &outside.connect, clock, threads)?;
+        let catalog = Catalog::new(settings.cache_capacity, database, clock.clone());
+        let appender = Appender::start(&crew, Arc::clone(&outside.sinks))?;
+        let service = Arc::new(http::Service::new(http::Parts {
+            catalog: Arc::clone(&catalog),
+            appender: Some(appender.clone()),
+            readiness: Arc::clone(&readiness),
+            writes: writes(settings),
+            profile: Profile::from(settings.validation),
+            clock: clock.clone(),
+            public_hosts: settings.public_hosts.clone(),
+            read_wait_max: READ_WAIT_MAX,
+        }));
+        match settings.http_server {
+            cli::HttpServer::Axum => http::serve_axum(&crew, listener, service, DRAIN_MAX)?,
+            cli::HttpServer::TinyHttp => http::serve_tiny(&crew, listener, service)?,
+        }
+        if settings.demo {
+            let interval = settings.demo_interval;
+            let clock = clock.clone();
+            intake.spawn("demo", move |stop| produce::demo(&appender, interval, &clock, stop))?;
+        }
+        let (fatal, events) = bounded(4);
+        let app = Self { address, catalog, readiness, crew, intake, events, fatal };
+        app.start_intake(settings, outside, clock)?;
+        Ok(app)
+    }
+
+    /// Starts the watch over the store, which starts ingest and warm-up when it has reached it.
+    fn start_intake(
+        &self,
+        settings: &cli::Serve,
+        outside: Outside,
+        clock: &Clock,
+    ) -> Result<(), StartError> {
+        let ingest = Ingest {
+            connect: Arc::clone(&outside.connect),
+            sources: outside.sources,
+            catalog: Arc::clone(&self.catalog),
+            readiness: Arc::clone(&self.readiness),
+            clock: clock.clone(),
+            group: settings.kafka_group.clone(),
+            topic: settings.kafka.kafka_topic.clone(),
+            profile: settings.validation.into(),
+        };
+        let warm = warmup::Options { orders: settings.warm_orders, threads: settings.warm_threads };
+        let (crew, catalog) = (Arc::clone(&self.intake), Arc::clone(&self.catalog));
+        let watch = Watch {
+            connect: outside.connect,
+            readiness: Arc::clone(&self.readiness),
+            fatal: self.fatal.clone(),
+        };
+        self.intake.spawn("store-watch", move |stop| {
+            if !watch.first_contact(stop) {
+                return;
+            }
+            let started = warmup::start(&crew, &catalog, warm)
+                .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)));
+            if started.is_err() {
+                watch.fatal("the system gives the daemon no more threads".to_owned());
+            }
+            watch.keep(stop);
+        })?;
+        Ok(())
+    }
+
+    /// The address that HTTP listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The catalog.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// What the daemon lacks.
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.readiness
+    }
+
+    /// Waits for the next event.
+    pub fn wait(&self) -> Event {
+        self.events.recv().expect("the daemon holds a sender itself")
+    }
+
+    /// Where signals are sent to.
+    pub fn events(&self) -> Sender<Event> {
+        self.fatal.clone()
+    }
+
+    /// Stops the daemon, within [`STOP_WAIT_MAX`]. Returns the names of the threads that had to be
+    /// left behind.
+    pub fn stop(self) -> Vec<String> {
+        self.readiness.missing(Part::Running, "the daemon is stopping");
+        let mut late = self.intake.stop_and_join(STOP_WAIT_MAX / 2);
+        late.extend(self.crew.stop_and_join(STOP_WAIT_MAX / 2));
+        late
+    }
+}
+
+fn writes(settings: &cli::Serve) -> http::Writes {
+    match &settings.write_token {
+        _ if settings.demo => http::Writes::Demo,
+        Some(token) => http::Writes::Token(http::Token::new(token)),
+        None => http::Writes::Off,
+    }
+}
+
+/// Puts together store and topic. Only what is embedded is opened; servers are reached later.
+fn outside(crew: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside, StartError> {
+    let kafka = &settings.kafka;
+    let on_kafka = !kafka.kafka_brokers.is_empty();
+    let embedded = if settings.database_url.is_none() || !on_kafka {
+        Some(Embedded::open(&settings.data_dir)?)
+    } else {
+        None
+    };
+    let connect: Arc<dyn Connect> = match (&settings.database_url, &embedded) {
+        (Some(url), _) => Arc::new(Postgres::new(url)?),
+        (None, Some(embedded)) => Arc::new(embedded.clone()),
+        (None, None) => unreachable!("without a database's URL the embedded store was opened"),
+    };
+    let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) = match &embedded {
+        Some(embedded) if !on_kafka => {
+            let topic = embedded.topic(&kafka.kafka_topic, 1);
+            (Arc::new(topic.clone()), Arc::new(topic))
+        }
+        _ => {
+            let topic = kafka_topic(crew, clock, kafka, &settings.kafka_group)?;
+            (Arc::new(topic.clone()), Arc::new(topic))
+        }
+    };
+    tracing::info!(store = connect.name(), topic = sources.name(), "orders");
+    Ok(Outside { connect, sources, sinks })
+}
+
+/// The topic that the settings name. Its thread becomes a member of `crew`.
+///
+/// # Errors
+/// `Configuration` if a setting can't be right.
+pub fn kafka_topic(
+    crew: &Crew,
+    clock: &Clock,
+    kafka: &cli::Kafka,
+    group: &str,
+) -> Result<KafkaTopic, TopicError> {
+    let settings = KafkaSettings {
+        brokers: kafka.kafka_brokers.join(","),
+        topic: kafka.kafka_topic.clone(),
+        group: group.to_owned(),
+        partitions: kafka.kafka_partitions,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+    };
+    KafkaTopic::start(crew, clock.clone(), settings)
+}
+
+/// Watches over the store: migrations at the first contact, readiness from then on.
+struct Watch {
+    connect: Arc<dyn Connect>,
+    readiness: Arc<Readiness>,
+    fatal: Sender<Event>,
+}
+
+impl Watch {
+    /// Waits until the store is reached and its schema is up to date. Returns whether it is.
+    fn first_contact(&self, stop: &StopToken) -> bool {
+        let mut backoff = Backoff::default();
+        while !stop.is_stopped() {
+            match self.connect.migrate() {
+                Ok(applied) => {
+                    tracing::info!(store = self.connect.name(), ?applied, "the store is reached");
+                    self.readiness.ready(Part::Store);
+                    return true;
+                }
+                Err(StoreError::Configuration(sentence)) => {
+                    self.fatal(sentence);
+                    return false;
+                }
+                Err(error) => {
+                    self.missing(&error);
+                    stop.wait(backoff.next_pause());
+                }
+            }
+        }
+        false
+    }
+
+    /// Asks the store now and then whether it still answers.
+    fn keep(&self, stop: &StopToken) {
+        let mut store: Option<Box<dyn Store>> = None;
+        while !stop.wait(PING_EVERY) {
+            let open = store.take().map_or_else(|| self.connect.connect(), Ok);
+            match open.and_then(|mut store| store.newest(1).map(|_| store)) {
+                Ok(answered) => {
+                    store = Some(answered);
+                    self.readiness.ready(Part::Store);
+                }
+                Err(error) => self.missing(&error),
+            }
+        }
+    }
+
+    fn missing(&self, error: &StoreError) {
+        tracing::warn!(error = %Chain(error), "waiting for the store");
+        self.readiness.missing(Part::Store, error.to_string());
+    }
+
+    fn fatal(&self, sentence: String) {
+        // A full channel means that the daemon is ending for another reason already.
+        let _ = self.fatal.try_send(Event::Fatal(sentence));
+    }
+}

@@ -1,0 +1,262 @@
+//! The command line: every setting with its flag, its environment variable and its default.
+//!
+//! This is the only reader of the environment. It says what was asked for; whether that makes sense
+//! together is decided by [`crate::app`], which knows what the parts can do.
+
+use crate::generate::Template;
+use crate::order::validate::Profile;
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a cache.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What is logged to standard error: a level, or a filter such as `info,orderd::ingest=debug`.
+    #[arg(long, env = "ORDERD_LOG", default_value = "info", global = true, value_name = "FILTER",
+        value_parser = log_filter)]
+    pub log: String,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `orderd` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon until SIGINT or SIGTERM.
+    ///
+    /// Without --database-url orders are kept in one file in the data folder; without
+    /// --kafka-brokers they come through a topic in the same file.
+    #[command(after_help = "Examples:\n  \
+        orderd serve --demo\n  \
+        orderd serve --database-url postgresql://orders:secret@localhost/orders \
+        --kafka-brokers localhost:9092")]
+    Serve(Serve),
+    /// Produce orders, to Kafka or to a running daemon, and print the id of each.
+    #[command(after_help = "Examples:\n  \
+        orderd produce --url http://127.0.0.1:8081 --interval 2s\n  \
+        orderd produce --kafka-brokers localhost:9092 --count 10000 --rate 500 --bad 0.01 --seed 7")]
+    Produce(Produce),
+    /// Bring the schema of the database up to date and exit.
+    #[command(after_help = "Example:\n  \
+        orderd migrate --database-url postgresql://orders:secret@localhost/orders")]
+    Migrate(Migrate),
+}
+
+/// The settings of `orderd serve`.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// The address to serve HTTP on; port 0 takes a free one.
+    #[arg(long, env = "ORDERD_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// The folder of the embedded store and topic.
+    #[arg(long, env = "ORDERD_DATA_DIR", default_value = "data", value_name = "FOLDER")]
+    pub data_dir: PathBuf,
+
+    /// The PostgreSQL database to keep orders in, instead of the embedded store.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// How orders come in by Kafka, instead of the embedded topic.
+    #[command(flatten)]
+    pub kafka: Kafka,
+
+    /// The consumer group that positions and offsets are kept for.
+    #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME")]
+    pub kafka_group: String,
+
+    /// How many orders the cache holds.
+    #[arg(long, env = "ORDERD_CACHE_CAPACITY", default_value_t = 10_000, value_name = "COUNT")]
+    pub cache_capacity: usize,
+
+    /// How many of the newest orders are cached after a start.
+    #[arg(long, env = "ORDERD_WARM_ORDERS", default_value_t = 1000, value_name = "COUNT")]
+    pub warm_orders: usize,
+
+    /// How many threads warm the cache; they share the connections of the database threads.
+    #[arg(long, env = "ORDERD_WARM_THREADS", default_value_t = 50, value_name = "COUNT")]
+    pub warm_threads: usize,
+
+    /// How many threads, each with a connection of its own, read from the database.
+    #[arg(long, env = "ORDERD_DATABASE_THREADS", default_value_t = 4, value_name = "COUNT",
+        value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub database_threads: u16,
+
+    /// The rules that orders must pass.
+    #[arg(long, env = "ORDERD_VALIDATION", default_value = "lenient", value_name = "PROFILE")]
+    pub validation: Validation,
+
+    /// The server that runs the HTTP handlers. tiny_http is for closed networks only.
+    #[arg(long, env = "ORDERD_HTTP_SERVER", default_value = "axum", value_name = "NAME")]
+    pub http_server: HttpServer,
+
+    /// Accept orders by POST /orders from whoever has this token. Off without it.
+    #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub write_token: Option<String>,
+
+    /// The names under which browsers reach the daemon, separated by commas. Orders are accepted only
+    /// from requests to one of these, to localhost or to an address.
+    #[arg(long, env = "ORDERD_PUBLIC_HOSTS", value_delimiter = ',', value_name = "NAMES")]
+    pub public_hosts: Vec<String>,
+
+    /// Produce orders in the daemon itself, and accept POST /orders without a token.
+    #[arg(long, env = "ORDERD_DEMO")]
+    pub demo: bool,
+
+    /// The pause between two orders of the demo.
+    #[arg(long, env = "ORDERD_DEMO_INTERVAL", default_value = "2s", value_name = "TIME",
+        value_parser = duration)]
+    pub demo_interval: Duration,
+}
+
+/// Where Kafka is.
+#[derive(Clone, Debug, Args)]
+pub struct Kafka {
+    /// The brokers to begin with, `host:port`, separated by commas.
+    #[arg(long, env = "KAFKA_BROKERS", value_delimiter = ',', value_name = "BROKERS")]
+    pub kafka_brokers: Vec<String>,
+
+    /// The topic of the orders.
+    #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME")]
+    pub kafka_topic: String,
+
+    /// How many partitions the topic gets if it has to be made.
+    #[arg(long, env = "KAFKA_PARTITIONS", default_value_t = 1, value_name = "COUNT",
+        value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub kafka_partitions: i32,
+}
+
+/// The settings of `orderd produce`.
+#[derive(Clone, Debug, Args)]
+pub struct Produce {
+    /// A running daemon to send orders to, such as http://127.0.0.1:8081.
+    #[arg(
+        long,
+        env = "ORDERD_URL",
+        value_name = "URL",
+        conflicts_with = "kafka_brokers",
+        required_unless_present = "kafka_brokers"
+    )]
+    pub url: Option<String>,
+
+    /// The token that the daemon wants.
+    #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+
+    /// The Kafka to send orders to.
+    #[command(flatten)]
+    pub kafka: Kafka,
+
+    /// The pause between two orders.
+    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = duration,
+        conflicts_with = "rate")]
+    pub interval: Duration,
+
+    /// How many orders a second; 0 is as fast as they are taken.
+    #[arg(long, value_name = "NUMBER", value_parser = rate)]
+    pub rate: Option<f64>,
+
+    /// How many orders; without an end if not given.
+    #[arg(long, value_name = "COUNT")]
+    pub count: Option<u64>,
+
+    /// The seed of the orders; the same seed gives the same orders. Drawn if it is 0 or not given.
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+
+    /// The share of messages that are damaged on purpose, 0 to 1.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub bad: f64,
+
+    /// What the orders are made from.
+    #[arg(long, default_value = "random", value_name = "TEMPLATE")]
+    pub template: TemplateName,
+}
+
+/// The settings of `orderd migrate`.
+#[derive(Clone, Debug, Args)]
+pub struct Migrate {
+    /// The PostgreSQL database.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: String,
+}
+
+/// The rules that orders must pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Validation {
+    /// What every known producer sends.
+    Lenient,
+    /// Adds consistency and formats.
+    Strict,
+}
+
+impl From<Validation> for Profile {
+    fn from(validation: Validation) -> Self {
+        match validation {
+            Validation::Lenient => Self::Lenient,
+            Validation::Strict => Self::Strict,
+        }
+    }
+}
+
+/// The servers that can run the HTTP handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HttpServer {
+    /// Survives hostile clients.
+    Axum,
+    /// Blocking threads and no async, for closed networks.
+    #[value(name = "tiny_http")]
+    TinyHttp,
+}
+
+/// What produced orders are made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TemplateName {
+    /// The sample order with new ids and times.
+    #[value(name = "model.json")]
+    Model,
+    /// Everything made up.
+    Random,
+}
+
+impl From<TemplateName> for Template {
+    fn from(name: TemplateName) -> Self {
+        match name {
+            TemplateName::Model => Self::Model,
+            TemplateName::Random => Self::Random,
+        }
+    }
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    match text.parse::<tracing_subscriber::EnvFilter>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("a filter has levels such as info or orderd=debug: {error}")),
+    }
+}
+
+/// A time such as `2s`, `150ms` or `1m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|time| Duration::try_from(time).ok())
+        .ok_or_else(|| "a time has a number and a unit, such as 2s, 150ms or 1m".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let valid = |rate: &f64| rate.is_finite() && *rate >= 0.0;
+    text.parse().ok().filter(valid).ok_or_else(|| "a rate is a number from 0 on".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let valid = |share: &f64| (0.0..=1.0).contains(share);
+    text.parse().ok().filter(valid).ok_or_else(|| "a share is a number from 0 to 1".to_owned())
+}

@@ -1,0 +1,192 @@
+//! From a request's path and method to its handler.
+
+use crate::http::Response;
+use crate::http::Service;
+use crate::http::answer::Answer;
+use crate::http::answer::Keep;
+use crate::http::assets;
+use crate::http::assets::Asset;
+use crate::http::conditional::Condition;
+use crate::http::context::Context;
+use crate::http::health;
+use crate::http::list;
+use crate::http::orders;
+use crate::http::pages;
+use crate::http::problem::Problem;
+use crate::http::query;
+use crate::http::query::Query;
+use crate::http::submit;
+use ::http::HeaderValue;
+use ::http::Method;
+use ::http::StatusCode;
+use ::http::Version;
+use ::http::header;
+use ::http::request;
+use bytes::Bytes;
+
+/// The longest path and query, in bytes.
+const TARGET_BYTES_MAX: usize = 8 * 1024;
+
+/// The longest header section, in bytes: names and values.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// A known path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Home,
+    /// The id as it stands in the path, still encoded.
+    Order(&'a str),
+    OrderByParameter,
+    Orders,
+    Recent,
+    Healthz,
+    Readyz,
+    Asset(&'static Asset),
+}
+
+impl<'a> Route<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        match path {
+            "/" => return Some(Self::Home),
+            "/orders" => return Some(Self::Orders),
+            "/api/orders/recent" => return Some(Self::Recent),
+            "/api/getOrder" => return Some(Self::OrderByParameter),
+            "/healthz" => return Some(Self::Healthz),
+            "/readyz" => return Some(Self::Readyz),
+            _ => {}
+        }
+        let one = |uid: &'a str| (!uid.contains('/')).then_some(Self::Order(uid));
+        ["/orders/", "/order/", "/api/order/"]
+            .into_iter()
+            .find_map(|prefix| path.strip_prefix(prefix).and_then(one))
+            .or_else(|| assets::find(path).map(Self::Asset))
+    }
+
+    fn allowed(self) -> &'static str {
+        match self {
+            Self::Orders | Self::OrderByParameter => "GET, HEAD, POST, OPTIONS",
+            _ => "GET, HEAD, OPTIONS",
+        }
+    }
+}
+
+/// Answers a whole request.
+pub(super) fn answer(
+    service: &Service,
+    head: &request::Parts,
+    body: &Bytes,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    check_head(head)?;
+    let path = head.uri.path();
+    let route = Route::of(path).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "no_such_page", "There is nothing at this address.")
+    })?;
+    match (route, &head.method) {
+        (_, &Method::OPTIONS) => Ok(Answer::Now(options(route))),
+        (Route::Orders, &Method::POST) => submit::submit(service, head, body),
+        (Route::OrderByParameter, &Method::GET | &Method::HEAD | &Method::POST) => {
+            let uid = orders::uid_of_parameter(head, body)?;
+            orders::read(service, &uid, Condition::of(&head.headers))
+        }
+        (_, &Method::GET | &Method::HEAD) => read(service, route, head, context),
+        _ => Err(method_not_allowed(route)),
+    }
+}
+
+fn read(
+    service: &Service,
+    route: Route<'_>,
+    head: &request::Parts,
+    context: &Context,
+) -> Result<Answer, Problem> {
+    let condition = Condition::of(&head.headers);
+    match route {
+        Route::Home => pages::home(service, &Query::of(&head.uri)?, context),
+        Route::Order(uid) => {
+            let uid = query::decode(uid).ok_or_else(orders::malformed_uid)?;
+            orders::read(service, &uid, condition)
+        }
+        Route::Orders => list::page(service, &Query::of(&head.uri)?, condition),
+        Route::Recent => list::recent(service, condition),
+        Route::Healthz => Ok(Answer::Now(health::alive())),
+        Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness))),
+        Route::Asset(asset) => Ok(Answer::Now(asset.respond(&condition))),
+        Route::OrderByParameter => Err(method_not_allowed(route)),
+    }
+}
+
+/// What any request must be, whatever it asks for.
+fn check_head(head: &request::Parts) -> Result<(), Problem> {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::OPTIONS,
+        Method::PUT,
+        Method::DELETE,
+        Method::PATCH,
+        Method::TRACE,
+        Method::CONNECT,
+    ];
+    if !known.contains(&head.method) {
+        let detail = "This method isn't known here.";
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "unknown_method", detail));
+    }
+    let target_bytes = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target_bytes > TARGET_BYTES_MAX {
+        let detail = format!("An address has at most {TARGET_BYTES_MAX} bytes.");
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, "address_too_long", detail));
+    }
+    let header_bytes: usize =
+        head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if header_bytes > HEADER_BYTES_MAX {
+        let detail = format!("The headers of a request have at most {HEADER_BYTES_MAX} bytes.");
+        return Err(Problem::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "headers_too_large",
+            detail,
+        ));
+    }
+    let hosts = head.headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && head.version >= Version::HTTP_11) {
+        return Err(Problem::bad_request("bad_host", "A request names its host exactly once."));
+    }
+    Ok(())
+}
+
+/// 200 and not 204, because `tiny_http` gives a 204 the length that it mustn't have.
+fn options(route: Route<'_>) -> Response {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static(route.allowed()));
+    headers.insert(header::CACHE_CONTROL, Keep::No.value());
+    response
+}
+
+fn method_not_allowed(route: Route<'_>) -> Problem {
+    let detail = format!("This address takes {}.", route.allowed());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        .with(header::ALLOW, HeaderValue::from_static(route.allowed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Route;
+
+    /// Rows 15 and 16: every path of the seeds has its handler, and nothing near them has.
+    #[test]
+    fn paths_find_their_routes() {
+        for path in ["/orders/a", "/order/a", "/api/order/a"] {
+            assert_eq!(Route::of(path), Some(Route::Order("a")), "{path}");
+        }
+        assert_eq!(Route::of("/orders/a%2Fb"), Some(Route::Order("a%2Fb")));
+        assert_eq!(Route::of("/orders/"), Some(Route::Order("")));
+        assert_eq!(Route::of("/orders"), Some(Route::Orders));
+        assert_eq!(Route::of("/api/orders/recent"), Some(Route::Recent));
+        assert_eq!(Route::of("/api/getOrder"), Some(Route::OrderByParameter));
+        for path in ["", "*", "//", "/orders/a/b", "/Orders", "/assets/", "/assets/../x"] {
+            assert_eq!(Route::of(path), None, "{path}");
+        }
+    }
+}

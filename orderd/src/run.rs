@@ -1,0 +1,167 @@
+//! What each subcommand does, from its settings to its outcome.
+
+use crate::app;
+use crate::app::App;
+use crate::app::Event;
+use crate::app::STOP_WAIT_MAX;
+use crate::app::StartError;
+use crate::cli::Cli;
+use crate::cli::Command;
+use crate::cli::Migrate;
+use crate::cli::Produce;
+use crate::cli::Serve;
+use crate::clock::Clock;
+use crate::produce;
+use crate::store::Connect as _;
+use crate::store::StoreError;
+use crate::store::database::Chain;
+use crate::store::postgres::Postgres;
+use crate::supervise::Crew;
+use crate::supervise::StopToken;
+use crate::topic::TopicError;
+use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+use std::io::IsTerminal as _;
+use std::io::Write as _;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// The group of a topic that is only written.
+const NO_GROUP: &str = "orderd-produce";
+
+/// Why a command failed. Each one is a sentence for whoever typed it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The daemon didn't start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A server says that a setting is wrong.
+    #[error("{0}")]
+    Fatal(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The topic.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// Producing.
+    #[error(transparent)]
+    Produce(#[from] produce::ProduceError),
+    /// The process's own outside: signals, standard output, threads.
+    #[error("the system refuses what the process needs")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Any [`RunError`].
+pub fn run(cli: Cli) -> Result<(), RunError> {
+    start_log(&cli.log);
+    match cli.command {
+        Command::Serve(settings) => serve(&settings),
+        Command::Produce(settings) => produce(&settings),
+        Command::Migrate(settings) => migrate(&settings),
+    }
+}
+
+/// Prints why a command failed, on standard error, with what lies beneath it.
+pub fn tell(error: &RunError) {
+    // There is nobody left to tell if standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "orderd: {}", Chain(error));
+}
+
+/// The log goes to standard error; standard output is for results.
+fn start_log(filter: &str) {
+    let filter = EnvFilter::new(filter);
+    // Colours are for a terminal; in a file or a journal they are noise.
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    log.with_writer(std::io::stderr).init();
+}
+
+fn serve(settings: &Serve) -> Result<(), RunError> {
+    let app = App::start(settings, &Clock::system())?;
+    let events = app.events();
+    on_signal(move || {
+        // A full channel means that the daemon is ending already.
+        let _ = events.try_send(Event::Signal);
+    })?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{}", app.address())?;
+    out.flush()?;
+    drop(out);
+    let event = app.wait();
+    let late = app.stop();
+    if !late.is_empty() {
+        tracing::warn!(threads = ?late, "left behind in calls that don't end");
+    }
+    match event {
+        Event::Signal => Ok(()),
+        Event::Fatal(sentence) => Err(RunError::Fatal(sentence)),
+    }
+}
+
+fn migrate(settings: &Migrate) -> Result<(), RunError> {
+    let applied = Postgres::new(&settings.database_url)?.migrate()?;
+    let mut out = std::io::stdout().lock();
+    if applied.is_empty() {
+        writeln!(out, "the schema is up to date")?;
+    }
+    for name in applied {
+        writeln!(out, "applied {name}")?;
+    }
+    Ok(())
+}
+
+fn produce(settings: &Produce) -> Result<(), RunError> {
+    let stop = StopToken::new();
+    let on_stop = stop.clone();
+    on_signal(move || on_stop.stop())?;
+    let clock = Clock::system();
+    let crew = Crew::new(stop.clone());
+    let target = match &settings.url {
+        Some(url) => produce::Target::Url { base: url.clone(), token: settings.token.clone() },
+        None => {
+            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP)?;
+            produce::Target::Topic(Arc::new(topic))
+        }
+    };
+    let options = produce::Options {
+        interval: Some(settings.interval),
+        rate: settings.rate,
+        count: settings.count,
+        seed: settings.seed.unwrap_or(0),
+        bad_share: settings.bad,
+        template: settings.template.into(),
+    };
+    // Not locked for the whole run: the process may need it when it ends early.
+    let result = produce::run(&options, target, &mut std::io::stdout(), &clock, &stop);
+    let _ = crew.stop_and_join(STOP_WAIT_MAX);
+    result?;
+    Ok(())
+}
+
+/// Calls `first` at the first SIGINT or SIGTERM; the second ends the process at once.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread ends with the process, waiting for signals"
+)]
+fn on_signal(first: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut first = Some(first);
+        for signal in signals.forever() {
+            match first.take() {
+                Some(first) => first(),
+                None => {
+                    // The default action of both signals is to end the process.
+                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+                }
+            }
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The HTTP interface from the outside: every test runs on both servers.
+
+mod lists;
+mod pages;
+mod protocol;
+mod reads;
+mod site;
+mod writes;

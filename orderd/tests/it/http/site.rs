@@ -1,0 +1,378 @@
+//! A whole site for a test: the real handlers on a real server, over the real embedded store and
+//! topic, behind a switch that takes the store away or makes it stall; and a client that sends
+//! exactly the bytes that it is told.
+
+use bytes::Bytes;
+use crossbeam_channel::Receiver;
+use crossbeam_channel::Sender;
+use crossbeam_channel::unbounded;
+use orderd::catalog::Catalog;
+use orderd::clock::Clock;
+use orderd::embedded::Embedded;
+use orderd::http;
+use orderd::http::Writes;
+use orderd::order::Order;
+use orderd::order::OrderUid;
+use orderd::order::decode::decode;
+use orderd::order::validate::Profile;
+use orderd::store::Advance;
+use orderd::store::Batch;
+use orderd::store::Connect;
+use orderd::store::Counts;
+use orderd::store::DeadLetter;
+use orderd::store::Incoming;
+use orderd::store::Origin;
+use orderd::store::Saved;
+use orderd::store::Store;
+use orderd::store::StoreError;
+use orderd::store::StoredOrder;
+use orderd::store::database::Database;
+use orderd::supervise::Crew;
+use orderd::supervise::StopToken;
+use orderd::supervise::readiness::Readiness;
+use orderd::topic::OpenSource as _;
+use orderd::topic::appender::Appender;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Long enough for any machine; a test that waits so long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Both servers, for the tests that hold on either.
+pub(crate) const SERVERS: [Server; 2] = [Server::Axum, Server::TinyHttp];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Axum,
+    TinyHttp,
+}
+
+/// What the store does when it is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mode {
+    Answers = 0,
+    IsAway = 1,
+    Stalls = 2,
+}
+
+pub(crate) struct Site {
+    pub(crate) server: Server,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) address: SocketAddr,
+    pub(crate) crew: Crew,
+    embedded: Embedded,
+    switch: Arc<Switch>,
+    release: Sender<()>,
+    _folder: tempfile::TempDir,
+}
+
+struct Switch {
+    mode: AtomicU8,
+    stalled: Sender<()>,
+    stalls: Receiver<()>,
+    released: Receiver<()>,
+}
+
+struct Switched<T> {
+    inner: T,
+    switch: Arc<Switch>,
+}
+
+impl Switch {
+    fn pass(&self) -> Result<(), StoreError> {
+        match self.mode.load(Ordering::SeqCst) {
+            1 => {
+                let source = std::io::Error::other("switched off by a test").into();
+                Err(StoreError::Outage { what: "test".to_owned(), source })
+            }
+            2 => {
+                self.stalled.send(()).unwrap();
+                self.released.recv_timeout(PATIENCE).unwrap();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Connect for Switched<Embedded> {
+    fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
+        let inner = self.inner.connect()?;
+        Ok(Box::new(Switched { inner, switch: Arc::clone(&self.switch) }))
+    }
+
+    fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.migrate()
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+}
+
+impl Store for Switched<Box<dyn Store>> {
+    fn assign(
+        &mut self,
+        group: &str,
+        topic: &str,
+        starts: &[(i32, i64)],
+    ) -> Result<Vec<(i32, i64)>, StoreError> {
+        self.inner.assign(group, topic, starts)
+    }
+
+    fn save(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
+        self.inner.save(batch)
+    }
+
+    fn load(&mut self, uids: &[OrderUid]) -> Result<Vec<StoredOrder>, StoreError> {
+        self.switch.pass()?;
+        self.inner.load(uids)
+    }
+
+    fn page(&mut self, before: Option<i64>, limit: usize) -> Result<Vec<StoredOrder>, StoreError> {
+        self.switch.pass()?;
+        self.inner.page(before, limit)
+    }
+
+    fn newest(&mut self, limit: usize) -> Result<Vec<OrderUid>, StoreError> {
+        self.inner.newest(limit)
+    }
+
+    fn counts(&mut self) -> Result<Counts, StoreError> {
+        self.inner.counts()
+    }
+
+    fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.dead_letters(topic, limit)
+    }
+}
+
+impl Site {
+    /// A site that reads only.
+    pub(crate) fn start(server: Server) -> Self {
+        Self::with(server, Writes::Off, PATIENCE)
+    }
+
+    pub(crate) fn with(server: Server, writes: Writes, read_wait_max: Duration) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let embedded = Embedded::open(folder.path()).unwrap();
+        embedded.migrate().unwrap();
+        let (stalled, stalls) = unbounded();
+        let (release, released) = unbounded();
+        let mode = AtomicU8::new(0);
+        let switch = Arc::new(Switch { mode, stalled, stalls, released });
+        let connect: Arc<dyn Connect> =
+            Arc::new(Switched { inner: embedded.clone(), switch: Arc::clone(&switch) });
+        let crew = Crew::new(StopToken::new());
+        let clock = Clock::system();
+        let database = Database::start(&crew, &connect, &clock, 2).unwrap();
+        let catalog = Catalog::new(1000, database, clock.clone());
+        let topic = Arc::new(embedded.topic("orders", 1));
+        let readiness = Arc::new(Readiness::new());
+        let service = Arc::new(http::Service::new(http::Parts {
+            catalog,
+            appender: Some(Appender::start(&crew, topic).unwrap()),
+            readiness: Arc::clone(&readiness),
+            writes,
+            profile: Profile::Lenient,
+            clock,
+            public_hosts: vec!["orders.example.com".to_owned()],
+            read_wait_max,
+        }));
+        let listener = http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        match server {
+            Server::Axum => http::serve_axum(&crew, listener, service, PATIENCE).unwrap(),
+            Server::TinyHttp => http::serve_tiny(&crew, listener, service).unwrap(),
+        }
+        let _folder = folder;
+        Self { server, readiness, address, crew, embedded, switch, release, _folder }
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        self.switch.mode.store(mode as u8, Ordering::SeqCst);
+    }
+
+    /// Waits until a read of the store has stalled.
+    pub(crate) fn wait_stalled(&self) {
+        self.switch.stalls.recv_timeout(PATIENCE).unwrap();
+    }
+
+    /// Lets every read that stalls or will stall go on.
+    pub(crate) fn release(&self) {
+        self.set(Mode::Answers);
+        for _ in 0..1000 {
+            self.release.send(()).unwrap();
+        }
+    }
+
+    /// Saves orders, as ingest would, without telling the catalog.
+    pub(crate) fn save(&self, orders: &[Order]) {
+        let mut store = self.embedded.connect().unwrap();
+        let from = store.assign("site", "orders", &[(0, 0)]).unwrap()[0].1;
+        let to = from + i64::try_from(orders.len()).unwrap();
+        let incoming = (from..).zip(orders).map(|(offset, order)| Incoming {
+            order: order.clone(),
+            origin: Origin { partition: 0, offset, element: 0 },
+            payload: order.body().clone(),
+        });
+        let batch = Batch {
+            group: "site".to_owned(),
+            topic: "orders".to_owned(),
+            advances: vec![Advance { partition: 0, from, to }],
+            orders: incoming.collect(),
+            dead_letters: Vec::new(),
+        };
+        store.save(&batch).unwrap();
+    }
+
+    /// The keys and values of all messages of the topic.
+    pub(crate) fn messages(&self) -> Vec<(String, String)> {
+        let mut source = self.embedded.topic("orders", 1).open().unwrap();
+        source.seek(&[(0, 0)]);
+        let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+        let messages = source.fetch(Duration::ZERO).unwrap();
+        messages.iter().map(|message| (text(&message.key), text(&message.value))).collect()
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.ask("GET", target, &[], b"")
+    }
+
+    pub(crate) fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
+        self.ask("GET", target, headers, b"")
+    }
+
+    /// Sends a request on a connection of its own.
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
+        let named = |name: &str| headers.iter().any(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        if !named("host") {
+            head += &format!("Host: {}\r\n", self.address);
+        }
+        if !body.is_empty() && !named("content-length") && !named("transfer-encoding") {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        let mut bytes = (head + "\r\n").into_bytes();
+        bytes.extend_from_slice(body);
+        self.send(&bytes)
+    }
+
+    /// Sends these bytes and reads the answer until the server closes the connection.
+    pub(crate) fn send(&self, bytes: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        // A server may answer and close before it has read everything.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        Answer::parse(&answer).unwrap_or_else(|| {
+            let sent = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+            panic!("{:?} doesn't answer {sent:?}", self.server)
+        })
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let head = std::str::from_utf8(&bytes[..end]).ok()?;
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let head = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Some(Self { status, head, body: bytes[end + 4..].to_vec() })
+    }
+
+    /// Reads one answer with a body of the length that it names, on a connection that stays open.
+    pub(crate) fn read(stream: &mut TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let read = stream.read(&mut chunk).unwrap();
+            assert_ne!(read, 0, "the connection was closed");
+            bytes.extend_from_slice(&chunk[..read]);
+            if let Some(answer) = Self::parse(&bytes)
+                && answer.body.len() >= answer.header("content-length").parse().unwrap()
+            {
+                return answer;
+            }
+        }
+    }
+
+    /// The value of a header; empty if there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let found = self.head.iter().find(|(sent, _)| sent == name);
+        found.map_or("", |(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{}", self.text()))
+    }
+
+    /// The status and the problem's code.
+    pub(crate) fn problem(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.header("cache-control"), "no-store");
+        let problem = self.json();
+        assert_eq!(problem["type"], "about:blank");
+        assert_eq!(problem["status"], self.status);
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+        (self.status, problem["code"].as_str().unwrap().to_owned())
+    }
+}
+
+/// A problem as [`Answer::problem`] says it.
+pub(crate) fn problem(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+/// An order with this id whose buyer has this name.
+pub(crate) fn order(uid: &str, name: &str) -> Order {
+    let document = serde_json::json!({
+        "order_uid": uid,
+        "date_created": "2021-11-26T06:22:19Z",
+        "delivery": { "name": name, "city": "Kiryat Mozkin" },
+        "payment": { "amount": 1817, "currency": "USD", "payment_dt": 1_637_907_727 },
+        "items": [{ "name": "Mascaras", "brand": "Vivienne Sabo", "price": 453 }],
+    });
+    let message = Bytes::from(document.to_string());
+    let mut elements = decode(&message, Profile::Lenient, jiff::Timestamp::UNIX_EPOCH);
+    elements.remove(0).order.unwrap()
+}

@@ -1,0 +1,335 @@
+//! Row 4: ingest never goes past an unsaved message and saves none twice, whatever the store answers.
+//!
+//! A real store fails at chosen calls, in every way that a store can fail, some of them after the
+//! commit has really happened.
+
+use crate::daemon::wait_until;
+use crate::stores;
+use crate::stores::Fresh;
+use crate::stores::order;
+use bytes::Bytes;
+use orderd::catalog::Catalog;
+use orderd::catalog::Lookup;
+use orderd::clock::Clock;
+use orderd::embedded::Embedded;
+use orderd::ingest::Ingest;
+use orderd::order::OrderUid;
+use orderd::order::validate::Profile;
+use orderd::store::Batch;
+use orderd::store::Connect;
+use orderd::store::Counts;
+use orderd::store::DeadLetter;
+use orderd::store::Saved;
+use orderd::store::Store;
+use orderd::store::StoreError;
+use orderd::store::StoredOrder;
+use orderd::store::database::Database;
+use orderd::supervise::Crew;
+use orderd::supervise::StopToken;
+use orderd::supervise::readiness::Part;
+use orderd::supervise::readiness::Readiness;
+use orderd::topic::OpenSink as _;
+use orderd::topic::Record;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// What a call of `save` does instead of answering with what the store answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    OutageBefore,
+    TooSlow,
+    UnknownCommitted,
+    UnknownRolledBack,
+    MovedByAnother,
+    Panic,
+}
+
+const FAULTS: [Fault; 6] = [
+    Fault::OutageBefore,
+    Fault::TooSlow,
+    Fault::UnknownCommitted,
+    Fault::UnknownRolledBack,
+    Fault::MovedByAnother,
+    Fault::Panic,
+];
+
+#[derive(Clone)]
+struct Faulty {
+    inner: Arc<dyn Connect>,
+    /// The next faults; a call without one passes.
+    faults: Arc<Mutex<VecDeque<Option<Fault>>>>,
+    /// How many messages each call of `save` advanced over.
+    sizes: Arc<Mutex<Vec<i64>>>,
+}
+
+struct FaultyStore {
+    inner: Box<dyn Store>,
+    shared: Faulty,
+}
+
+impl Connect for Faulty {
+    fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
+        Ok(Box::new(FaultyStore { inner: self.inner.connect()?, shared: self.clone() }))
+    }
+
+    fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.migrate()
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+}
+
+impl Store for FaultyStore {
+    fn assign(
+        &mut self,
+        group: &str,
+        topic: &str,
+        starts: &[(i32, i64)],
+    ) -> Result<Vec<(i32, i64)>, StoreError> {
+        self.inner.assign(group, topic, starts)
+    }
+
+    fn save(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
+        let moved = batch.advances.iter().map(|advance| advance.to - advance.from).sum();
+        self.shared.sizes.lock().unwrap().push(moved);
+        let fault = self.shared.faults.lock().unwrap().pop_front().flatten();
+        let what = "the test's".to_owned();
+        let source = || Box::new(std::io::Error::other("a fault of the test"));
+        match fault {
+            None => self.inner.save(batch),
+            Some(Fault::OutageBefore) => Err(StoreError::Outage { what, source: source() }),
+            Some(Fault::TooSlow) => Err(StoreError::TooSlow { what }),
+            Some(Fault::UnknownCommitted) => {
+                self.inner.save(batch)?;
+                Err(StoreError::CommitUnknown { what, source: source() })
+            }
+            Some(Fault::UnknownRolledBack) => {
+                Err(StoreError::CommitUnknown { what, source: source() })
+            }
+            Some(Fault::MovedByAnother) => {
+                // Another owner saved the same messages first; the real compare-and-set says so.
+                self.inner.save(batch)?;
+                self.inner.save(batch)
+            }
+            Some(Fault::Panic) => panic!("a fault of the test"),
+        }
+    }
+
+    fn load(&mut self, uids: &[OrderUid]) -> Result<Vec<StoredOrder>, StoreError> {
+        self.inner.load(uids)
+    }
+
+    fn page(&mut self, before: Option<i64>, limit: usize) -> Result<Vec<StoredOrder>, StoreError> {
+        self.inner.page(before, limit)
+    }
+
+    fn newest(&mut self, limit: usize) -> Result<Vec<OrderUid>, StoreError> {
+        self.inner.newest(limit)
+    }
+
+    fn counts(&mut self) -> Result<Counts, StoreError> {
+        self.inner.counts()
+    }
+
+    fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.dead_letters(topic, limit)
+    }
+}
+
+/// Ingest from an embedded topic into a real store.
+struct Scene {
+    crew: Crew,
+    catalog: Arc<Catalog>,
+    readiness: Arc<Readiness>,
+    connect: Arc<dyn Connect>,
+    faulty: Faulty,
+    topic: Embedded,
+    ingest: Ingest,
+    _fresh: Fresh,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new(fresh: Fresh, faults: &[Option<Fault>]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let topic = Embedded::open(folder.path()).unwrap();
+        let faulty = Faulty {
+            inner: Arc::clone(&fresh.connect),
+            faults: Arc::new(Mutex::new(faults.iter().copied().collect())),
+            sizes: Arc::default(),
+        };
+        let crew = Crew::new(StopToken::new());
+        let clock = Clock::system();
+        let database = Database::start(&crew, &fresh.connect, &clock, 2).unwrap();
+        let catalog = Catalog::new(10_000, database, clock.clone());
+        let readiness = Arc::new(Readiness::new());
+        let ingest = Ingest {
+            connect: Arc::new(faulty.clone()),
+            sources: Arc::new(topic.topic("orders", 1)),
+            catalog: Arc::clone(&catalog),
+            readiness: Arc::clone(&readiness),
+            clock,
+            group: "orderd".to_owned(),
+            topic: "orders".to_owned(),
+            profile: Profile::Lenient,
+        };
+        let connect = Arc::clone(&fresh.connect);
+        Self {
+            crew,
+            catalog,
+            readiness,
+            connect,
+            faulty,
+            topic,
+            ingest,
+            _fresh: fresh,
+            _folder: folder,
+        }
+    }
+
+    fn start(&self) {
+        let ingest = self.ingest.clone();
+        self.crew.spawn_restarting("ingest", move |stop| ingest.run(stop)).unwrap();
+    }
+
+    fn append(&self, values: &[Bytes]) {
+        let records: Vec<_> =
+            values.iter().map(|value| Record { key: Bytes::new(), value: value.clone() }).collect();
+        self.topic.topic("orders", 1).open().unwrap().append(&records).unwrap();
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        let counts = self.connect.connect().unwrap().counts().unwrap();
+        (counts.orders, counts.dead_letters)
+    }
+
+    fn position(&self) -> i64 {
+        self.connect.connect().unwrap().assign("orderd", "orders", &[(0, 0)]).unwrap()[0].1
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = self.crew.stop_and_join(Duration::from_secs(20));
+    }
+}
+
+/// Three orders, one of them twice, one array with a broken element, and one that is no JSON.
+fn messages() -> Vec<Bytes> {
+    let body = |uid: &str, amount| String::from_utf8(order(uid, amount).body().to_vec()).unwrap();
+    vec![
+        Bytes::from(body("a", 1)),
+        Bytes::from(format!("[{},{{\"order_uid\":5}},{}]", body("b", 1), body("c", 1))),
+        Bytes::from("{broken"),
+        Bytes::from(body("a", 2)),
+    ]
+}
+
+fn check_all_saved_once(scene: &Scene) {
+    wait_until("all messages are saved", || scene.position() == 4);
+    assert_eq!(scene.counts(), (3, 2));
+    let wanted = [order("a", 2), order("b", 1), order("c", 1)];
+    let uids: Vec<_> = wanted.iter().map(|order| order.uid().clone()).collect();
+    let mut stored = scene.connect.connect().unwrap().load(&uids).unwrap();
+    stored.sort_by(|a, b| a.uid.cmp(&b.uid));
+    let bodies: Vec<_> = stored.iter().map(|order| order.body.clone()).collect();
+    assert_eq!(bodies, wanted.iter().map(|order| order.body().clone()).collect::<Vec<_>>());
+    let letters = scene.connect.connect().unwrap().dead_letters("orders", 10).unwrap();
+    let origins: Vec<_> = letters.iter().map(|l| (l.origin.offset, l.origin.element)).collect();
+    assert_eq!(origins, [(1, 1), (2, 0)]);
+    assert_eq!(letters[1].payload, "{broken");
+    assert_eq!(letters[1].code, "syntax");
+    assert!(letters[0].reason.contains("order_uid"), "{}", letters[0].reason);
+    // Whatever is cached is what is stored.
+    for order in &wanted {
+        match scene.catalog.lookup(order.uid()).unwrap() {
+            Lookup::Hit(hit) => assert_eq!(&hit.body, order.body()),
+            Lookup::Pending(pending) => {
+                let read = pending.wait(Duration::from_secs(20)).unwrap().unwrap();
+                assert_eq!(&read.body, order.body());
+            }
+            Lookup::Absent => panic!("{} is stored", order.uid()),
+        }
+    }
+}
+
+/// Row 4: each fault, at the first and at the second save, on both stores.
+#[test]
+fn every_fault_is_survived_without_loss_or_repetition() {
+    for make in [stores::embedded as fn() -> Fresh, stores::postgres] {
+        for fault in FAULTS {
+            for at in 0..2 {
+                let mut faults = vec![None; at];
+                faults.push(Some(fault));
+                let scene = Scene::new(make(), &faults);
+                eprintln!("{} with {fault:?} at save {at}", scene.connect.name());
+                let messages = messages();
+                scene.append(&messages[..2]);
+                scene.start();
+                if at == 1 {
+                    wait_until("the first messages are saved", || scene.position() == 2);
+                }
+                scene.append(&messages[2..]);
+                check_all_saved_once(&scene);
+                assert!(scene.faulty.faults.lock().unwrap().is_empty(), "the fault has happened");
+            }
+        }
+    }
+}
+
+/// Row 4: faults of all kinds one after the other.
+#[test]
+fn many_faults_in_a_row_are_survived() {
+    let faults: Vec<_> = FAULTS.into_iter().map(Some).collect();
+    let scene = Scene::new(stores::postgres(), &faults);
+    scene.append(&messages());
+    scene.start();
+    check_all_saved_once(&scene);
+}
+
+/// Design: a statement that is too slow halves the batch, down to what the store can do.
+#[test]
+fn a_batch_that_is_too_slow_is_saved_in_halves() {
+    let slow = [Some(Fault::TooSlow), Some(Fault::TooSlow)];
+    let scene = Scene::new(stores::embedded(), &slow);
+    let bodies: Vec<_> = (0..40).map(|n| order(&format!("o{n}"), 1).body().clone()).collect();
+    scene.append(&bodies);
+    scene.start();
+    wait_until("all messages are saved", || scene.position() == 40);
+    assert_eq!(scene.counts(), (40, 0));
+    let sizes = scene.faulty.sizes.lock().unwrap().clone();
+    assert_eq!(sizes[..4], [40, 20, 10, 20], "halved twice, and grown again after a success");
+}
+
+/// Row 5: what is saved is cached at once, the newest most recently used.
+#[test]
+fn saved_orders_are_cached_newest_first() {
+    let scene = Scene::new(stores::embedded(), &[]);
+    let bodies: Vec<_> = ["z", "m", "a"].map(|uid| order(uid, 1).body().clone()).to_vec();
+    scene.append(&bodies);
+    scene.start();
+    wait_until("all orders are cached", || scene.catalog.len() == 3);
+    let cached: Vec<_> = scene.catalog.uids_by_recency().iter().map(ToString::to_string).collect();
+    assert_eq!(cached, ["a", "m", "z"]);
+}
+
+/// Design: a position beyond the end of the log stops the partition, and says what to do.
+#[test]
+fn a_position_beyond_the_log_is_not_read_past() {
+    let scene = Scene::new(stores::embedded(), &[]);
+    scene.connect.connect().unwrap().assign("orderd", "orders", &[(0, 7)]).unwrap();
+    scene.append(&[order("a", 1).body().clone()]);
+    scene.start();
+    let missing = || {
+        let snapshot = scene.readiness.snapshot();
+        snapshot.into_iter().find(|(part, _)| *part == Part::Topic).unwrap().1
+    };
+    wait_until("the topic isn't ready", || {
+        missing().is_some_and(|reason| reason.contains("orderd positions set"))
+    });
+    assert_eq!((scene.position(), scene.counts()), (7, (0, 0)));
+}
