@@ -11,6 +11,7 @@ mod http;
 mod ingest;
 mod kafka_client;
 mod kafka_topic;
+mod layers;
 mod order;
 mod pipeline;
 mod produce;
