@@ -5,8 +5,8 @@ use crate::order::validate::Profile;
 use crate::order::validate::Violation;
 use std::fmt;
 
-/// How many violations of one message are kept; beyond it each element keeps its first. All that the
-/// known fields of an order can have stay below it. Without it a message of a megabyte had five
+/// How many violations of one message are kept; beyond it each element keeps its first. All that
+/// the known fields of an order can have stay below it. Without it a message of a megabyte had five
 /// million violations in the strict profile (2026-11-20).
 pub(crate) const VIOLATIONS_MAX: usize = 1 << 14;
 
