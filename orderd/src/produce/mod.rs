@@ -221,7 +221,7 @@ impl<W: Write> Run<'_, W> {
     }
 }
 
-/// Appends made-up orders until `stop` is given: [`DEMO_BEGINNING`] at once, then one every
+/// Appends made-up orders until `stop` is given: a first few at once, then one every
 /// `interval`. A topic that is away is waited for.
 pub fn demo(appender: &Appender, interval: Duration, clock: &Clock, stop: &StopToken) {
     let seed = rand::random();
