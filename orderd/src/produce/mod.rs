@@ -109,8 +109,9 @@ pub fn run(
 ) -> Result<Summary, ProduceError> {
     let seed = if options.seed == 0 { rand::random() } else { options.seed };
     tracing::info!(seed, ?target, "producing orders");
+    let way = Way::to(target)?;
     let start = clock.now();
-    let mut run = Run { way: Way::to(target), out, clock, stop, summary: Summary::default() };
+    let mut run = Run { way, out, clock, stop, summary: Summary::default() };
     let result = run.all(options, Generator::new(seed, options.template, options.bad_share));
     let Summary { orders, damaged, refused } = run.summary;
     let elapsed_ms = clock.now().saturating_duration_since(start).as_millis();

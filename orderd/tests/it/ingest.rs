@@ -248,9 +248,9 @@ fn check_all_saved_once(scene: &Scene) {
     // The cache follows the commit, and then gives what is stored.
     for order in &wanted {
         wait_until("the cache follows", || match scene.catalog.lookup(order.uid()).unwrap() {
-            Lookup::Hit(hit) => &hit.body == order.body(),
+            Lookup::Hit(hit) => hit.body == order.body(),
             Lookup::Pending(pending) => {
-                &pending.wait(Duration::from_secs(20)).unwrap().unwrap().body == order.body()
+                pending.wait(Duration::from_secs(20)).unwrap().unwrap().body == order.body()
             }
             Lookup::Absent => false,
         });
