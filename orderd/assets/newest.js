@@ -14,7 +14,7 @@ function cardOf(order) {
     amount: `${order.payment.amount} ${order.payment.currency}`,
     name: order.delivery.name,
     city: order.delivery.city,
-    created: order.date_created.replace("T", " ").replace("Z", " UTC"),
+    created: order.date_created.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC"),
   };
   copy.querySelector("a").href = `/?uid=${encodeURIComponent(order.order_uid)}`;
   for (const [name, text] of Object.entries(fields)) {
