@@ -86,9 +86,10 @@ pub(super) fn run(shared: &Shared, stop: &StopToken) {
         }
     }
     let positions = shared.offsets.take();
-    if coordinator.is_some() && !positions.is_empty() {
+    if let Some(mut wire) = coordinator.filter(|_| !positions.is_empty()) {
+        wire.outlast_stop();
         // Best effort, as all commits are; nothing is left that could try again.
-        let _ = commit(shared, &mut coordinator, &positions, WAIT_LAST);
+        let _ = commit(shared, &mut Some(wire), &positions, WAIT_LAST);
     }
 }
 
@@ -129,7 +130,7 @@ fn find(shared: &Shared) -> io::Result<Wire> {
         .with_key(StrBytes::from_string(shared.settings.group.clone()));
     let answer = wire.ask(&question, FIND_COORDINATOR_VERSION, WAIT)?;
     match answer.error_code.err() {
-        None => Wire::connect(&format!("{}:{}", answer.host, answer.port), &shared.clock, WAIT),
+        None => Wire::connect(shared, &format!("{}:{}", answer.host, answer.port), WAIT),
         Some(error) => Err(code(error)),
     }
 }

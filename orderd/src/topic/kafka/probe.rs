@@ -47,7 +47,7 @@ pub(super) fn probe(
     wait_max: Duration,
 ) -> Result<Wire, TopicError> {
     let deadline = shared.clock.now() + wait_max;
-    let mut wire = Wire::connect(address, &shared.clock, wait_max)
+    let mut wire = Wire::connect(shared, address, wait_max)
         .map_err(|error| shared.outage(format_args!("connecting to {address}: {error}")))?;
     let left = deadline.saturating_duration_since(shared.clock.now());
     let versions = wire

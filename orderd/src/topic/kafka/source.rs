@@ -97,8 +97,14 @@ impl KafkaSource {
                 let detail = format_args!("partition {partition} has no leader");
                 return Err(self.shared.outage(detail));
             };
-            // A compressed set is sent whole, with what lies before the wanted offset.
-            share.messages.retain(|message| message.offset >= offset);
+            // A compressed set is sent whole, with what lies before the wanted offset. And a fetch
+            // that starts at a control record brings the batch after it twice (3.9.2, 2026-11-20).
+            let mut next = offset;
+            share.messages.retain(|message| {
+                let ascending = message.offset >= next;
+                next = next.max(message.offset + 1);
+                ascending
+            });
         }
         Ok(shares)
     }

@@ -5,9 +5,12 @@
 //! the frame around them and the clock.
 //!
 //! Invariants: an answer is at most [`ANSWER_BYTES_MAX`] long, whatever its length prefix says, and
-//! belongs to the question. After an error the connection is out of step and must be dropped.
+//! belongs to the question. A wait for it ends when the daemon stops. After an error the connection
+//! is out of step and must be dropped.
 
 use crate::clock::Clock;
+use crate::supervise::StopToken;
+use crate::topic::kafka::Shared;
 use bytes::Bytes;
 use bytes::BytesMut;
 use kafka_protocol::messages::RequestHeader;
@@ -28,6 +31,8 @@ use std::time::Instant;
 /// Far more than any answer that is asked for here; a peer that speaks something else (its length
 /// prefix is then text) must not make the daemon allocate gigabytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// How long a read goes on before it looks whether the daemon is stopping.
+const STOP_CHECK: Duration = Duration::from_millis(100);
 
 /// A connection to one broker.
 #[derive(Debug)]
@@ -35,20 +40,27 @@ pub(super) struct Wire {
     stream: TcpStream,
     address: String,
     clock: Clock,
+    stop: StopToken,
     correlation: i32,
 }
 
 impl Wire {
     /// Connects to `host:port`, trying each address of the name, all within `wait_max`.
-    pub(super) fn connect(address: &str, clock: &Clock, wait_max: Duration) -> io::Result<Self> {
+    pub(super) fn connect(shared: &Shared, address: &str, wait_max: Duration) -> io::Result<Self> {
+        let clock = &shared.clock;
         let deadline = clock.now() + wait_max;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for socket in address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&socket, left(clock, deadline)?) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    let (address, clock) = (address.to_owned(), clock.clone());
-                    return Ok(Self { stream, address, clock, correlation: 0 });
+                    return Ok(Self {
+                        stream,
+                        address: address.to_owned(),
+                        clock: clock.clone(),
+                        stop: shared.stop.clone(),
+                        correlation: 0,
+                    });
                 }
                 Err(error) => last = error,
             }
@@ -61,6 +73,11 @@ impl Wire {
         &self.address
     }
 
+    /// From here on only deadlines end a wait: for a last word when the daemon is stopping.
+    pub(super) fn outlast_stop(&mut self) {
+        self.stop = StopToken::new();
+    }
+
     /// Sends `question` and returns its answer, all within `wait_max`.
     pub(super) fn ask<Q: Request>(
         &mut self,
@@ -71,7 +88,7 @@ impl Wire {
         self.correlation += 1;
         let deadline = self.clock.now() + wait_max;
         let frame = encode(question, version, self.correlation)?;
-        let mut stream = Until { stream: &self.stream, clock: &self.clock, deadline };
+        let mut stream = Until { wire: self, deadline };
         stream.write_all(&frame)?;
         let mut length = [0; 4];
         stream.read_exact(&mut length)?;
@@ -121,30 +138,44 @@ fn left(clock: &Clock, deadline: Instant) -> io::Result<Duration> {
 /// A stream whose reads and writes end at a deadline all together: a timeout of each read alone
 /// would let a peer that sends a byte at a time go on for ever.
 struct Until<'a> {
-    stream: &'a TcpStream,
-    clock: &'a Clock,
+    wire: &'a Wire,
     deadline: Instant,
 }
 
 impl Read for Until<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(Some(left(self.clock, self.deadline)?))?;
-        self.stream.read(buffer).map_err(timed_out)
+        let Wire { stream, clock, stop, .. } = self.wire;
+        let mut stream = stream;
+        loop {
+            if stop.is_stopped() {
+                return Err(io::Error::other("the daemon is stopping"));
+            }
+            stream.set_read_timeout(Some(left(clock, self.deadline)?.min(STOP_CHECK)))?;
+            match stream.read(buffer) {
+                Err(error) if is_timeout(&error) => {}
+                result => return result,
+            }
+        }
     }
 }
 
 impl Write for Until<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(left(self.clock, self.deadline)?))?;
-        self.stream.write(buffer).map_err(timed_out)
+        let Wire { stream, clock, .. } = self.wire;
+        let mut stream = stream;
+        stream.set_write_timeout(Some(left(clock, self.deadline)?))?;
+        match stream.write(buffer) {
+            Err(error) if is_timeout(&error) => Err(io::ErrorKind::TimedOut.into()),
+            result => result,
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        Ok(())
     }
 }
 
-/// A socket's timeout is reported as `WouldBlock`, which says nothing to a reader.
-fn timed_out(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+/// A socket's timeout has one of two names, by system.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
