@@ -8,7 +8,7 @@
 //!
 //! Invariants:
 //! * Nothing is read or written before every broker concerned has answered on a plain socket, and
-//!   is old enough for the client. A silent broker costs [`probe::WAIT`] and not the client's 120 s.
+//!   is old enough for the client. A silent broker costs `probe::WAIT` and not the client's 120 s.
 //! * No message is passed over unless no size of fetch shows it; then it is counted and logged.
 //!
 //! What remains of the client's faults, for the owner's supervision:
