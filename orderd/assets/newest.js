@@ -14,13 +14,17 @@ function cardOf(order) {
     amount: `${order.payment.amount} ${order.payment.currency}`,
     name: order.delivery.name,
     city: order.delivery.city,
-    created: order.date_created.replace("T", " ").replace("Z", " UTC"),
+    created: order.date_created.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC"),
   };
   copy.querySelector("a").href = `/?uid=${encodeURIComponent(order.order_uid)}`;
   for (const [name, text] of Object.entries(fields)) {
     copy.querySelector(`[data-field=${name}]`).textContent = text;
   }
   return copy;
+}
+
+function uidOf(link) {
+  return link?.querySelector("[data-field=uid]").textContent;
 }
 
 // The cards are replaced only when they changed, so that focus and selection stay where they are.
@@ -34,10 +38,10 @@ async function refresh() {
     const body = await response.text();
     if (body !== shown) {
       const orders = JSON.parse(body);
-      const focused = document.activeElement?.closest("#newest a")?.getAttribute("href");
+      const focused = uidOf(document.activeElement?.closest("#newest a"));
       list.replaceChildren(...orders.map(cardOf));
       none.hidden = orders.length > 0;
-      if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+      [...list.querySelectorAll("a")].find((link) => uidOf(link) === focused)?.focus();
       shown = body;
     }
     stale.hidden = true;

@@ -140,7 +140,8 @@ kinds! {
     LongText, "long_text", "A string has 1025 bytes.", OutOfRange, Long("/delivery/address", 1025);
     NulInText, "nul_in_text", "A string holds the character NUL.", Format,
         Set("/customer_id", b"\"te\\u0000st\"");
-    BooleanText, "boolean_text", "A track number is a boolean.", Type, Set("/track_number", b"true");
+    BooleanText, "boolean_text", "A track number is a boolean.", Type,
+        Set("/track_number", b"true");
     DeliveryText, "delivery_text", "The delivery is a string.", Type,
         Set("/delivery", b"\"Ploshad Mira 15\"");
     PaymentArray, "payment_array", "The payment is an array.", Type, Set("/payment", b"[]");

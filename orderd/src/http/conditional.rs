@@ -2,18 +2,22 @@
 
 use crate::http::Response;
 use crate::http::answer::header_value;
-use ::http::HeaderMap;
 use ::http::HeaderValue;
+use ::http::Method;
 use ::http::StatusCode;
 use ::http::header;
+use ::http::request;
 
 /// The condition of a request; without the header nothing matches.
 #[derive(Debug)]
 pub(super) struct Condition(Vec<HeaderValue>);
 
 impl Condition {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        Self(headers.get_all(header::IF_NONE_MATCH).iter().cloned().collect())
+    /// Only reads are conditional: a POST that reads is answered whole.
+    pub(super) fn of(head: &request::Parts) -> Self {
+        let reads = [Method::GET, Method::HEAD].contains(&head.method);
+        let tags = head.headers.get_all(header::IF_NONE_MATCH).iter();
+        Self(tags.filter(|_| reads).cloned().collect())
     }
 
     /// Gives the response this entity tag, and makes it a 304 if the client has it already.

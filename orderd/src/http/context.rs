@@ -9,10 +9,8 @@ use crate::http::problem::Problem;
 use crate::http::words::Language;
 use ::http::HeaderName;
 use ::http::HeaderValue;
-use ::http::Method;
 use ::http::header;
 use ::http::request;
-use bytes::Bytes;
 use uuid::Uuid;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,7 +24,6 @@ pub(super) struct Context {
     pub(super) request_id: String,
     pub(super) form: Form,
     pub(super) language: Language,
-    head_only: bool,
 }
 
 impl Context {
@@ -40,12 +37,12 @@ impl Context {
             request_id,
             form: negotiate::form(&head.headers),
             language: negotiate::language(&head.headers),
-            head_only: head.method == Method::HEAD,
         }
     }
 
-    /// The response as it leaves: errors in the form that the sender reads, the headers that every
-    /// response has, and no body where the method or the status forbids one.
+    /// The response as it leaves: errors in the form that the sender reads, and the headers that
+    /// every response has. Both servers leave out the body where the method or the status forbids
+    /// one; its length is said all the same.
     pub(super) fn finish(&self, result: Result<Response, Problem>) -> Response {
         let mut response = match result {
             Ok(response) => response,
@@ -59,9 +56,6 @@ impl Context {
         headers.insert(&X_REQUEST_ID, header_value(&self.request_id));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        if self.head_only || response.status() == ::http::StatusCode::NOT_MODIFIED {
-            *response.body_mut() = Bytes::new();
-        }
         response
     }
 }

@@ -3,6 +3,7 @@
 //! `/orders` answers with an object that names the next page. `/api/orders/recent` answers with the
 //! bare array that the front ends of the daemon's forerunner read; its next page is in `Link`.
 
+use crate::catalog::StoredOrder;
 use crate::http::Response;
 use crate::http::Service;
 use crate::http::answer::Answer;
@@ -14,7 +15,6 @@ use crate::http::cursor;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::order::Digest;
-use crate::store::StoredOrder;
 use ::http::StatusCode;
 use ::http::header;
 use bytes::Bytes;

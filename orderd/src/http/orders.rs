@@ -1,6 +1,7 @@
 //! One order by its id: the same handler for every path that the daemon's forerunners had.
 
 use crate::catalog::Lookup;
+use crate::catalog::StoredOrder;
 use crate::http::Response;
 use crate::http::Service;
 use crate::http::answer::Answer;
@@ -12,7 +13,6 @@ use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::order::InvalidUid;
 use crate::order::OrderUid;
-use crate::store::StoredOrder;
 use ::http::HeaderMap;
 use ::http::HeaderName;
 use ::http::HeaderValue;

@@ -7,6 +7,7 @@ use crate::catalog::Lookup;
 use crate::catalog::PendingOrder;
 use crate::catalog::PendingPage;
 use crate::catalog::ReadError;
+use crate::catalog::StoredOrder;
 use crate::clock::Clock;
 use crate::http::Response;
 use crate::http::Service;
@@ -25,7 +26,6 @@ use crate::order::OrderUid;
 use crate::order::decode::decode;
 use crate::order::document::Document;
 use crate::order::validate::Profile;
-use crate::store::StoredOrder;
 use ::http::HeaderValue;
 use ::http::StatusCode;
 use ::http::header;
@@ -220,8 +220,10 @@ impl Card {
         Ok(Self { href: format!("/?uid={encoded}"), document: document(order, wall)? })
     }
 
+    /// To the second: a card is for telling orders apart.
     fn created(&self) -> String {
-        readable(self.document.date_created)
+        let second = self.document.date_created.as_second();
+        Timestamp::from_second(second).map(readable).unwrap_or_default()
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) fn answer(
         (Route::Orders, &Method::POST) => submit::submit(service, head, body),
         (Route::OrderByParameter, &Method::GET | &Method::HEAD | &Method::POST) => {
             let uid = orders::uid_of_parameter(head, body)?;
-            orders::read(service, &uid, Condition::of(&head.headers))
+            orders::read(service, &uid, Condition::of(head))
         }
         (_, &Method::GET | &Method::HEAD) => read(service, route, head, context),
         _ => Err(method_not_allowed(route)),
@@ -100,7 +100,7 @@ fn read(
     head: &request::Parts,
     context: &Context,
 ) -> Result<Answer, Problem> {
-    let condition = Condition::of(&head.headers);
+    let condition = Condition::of(head);
     match route {
         Route::Home => pages::home(service, &Query::of(&head.uri)?, context),
         Route::Order(uid) => {

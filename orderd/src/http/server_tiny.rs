@@ -5,10 +5,10 @@
 //!
 //! Known weaknesses of `tiny_http` 0.12, which nothing outside of it can mend (measured 2026-11-20),
 //! and for which it isn't the default:
-//! * One request whose `Content-Length` is absurd ends the whole process, because what wasn't read
-//!   of a body is read into one buffer of that length when the request is dropped.
-//! * The thread that drops a request with an unread body waits for that body without a deadline;
-//!   so does the one that reads it.
+//! * One request whose `Content-Length` is absurd ends the whole process, because what is missing of
+//!   a body is given a buffer of that length when the request is dropped. Only never dropping it
+//!   would help, at the price of a thread and two descriptors each time.
+//! * A worker waits for a body without a deadline, and a stopping daemon leaves it behind.
 //! * Of six connections that arrive at once, two aren't answered until another one closes.
 //! * At the limit of descriptors it stops accepting for ever.
 
@@ -124,6 +124,7 @@ fn whole(
         return Err((Box::new(nothing()), Refusal::HeadBroken));
     };
     if request.body_length() > Some(BODY_BYTES_MAX) {
+        discard(request);
         return Err((Box::new(head), Refusal::BodyTooLarge));
     }
     let mut body = Vec::new();
@@ -138,12 +139,21 @@ fn whole(
         }
     }
     if body.len() > BODY_BYTES_MAX {
+        discard(request);
         return Err((Box::new(head), Refusal::BodyTooLarge));
     }
     if request.body_length().is_some_and(|declared| declared > body.len() && !upgrade) {
         return Err((Box::new(head), Refusal::BodyBroken));
     }
     Ok(Request::from_parts(head, Bytes::from(body)))
+}
+
+/// Reads what is left of a body that is too long, since `tiny_http` would read it into memory, or
+/// take it for the next request.
+fn discard(request: &mut tiny_http::Request) {
+    if let Err(error) = std::io::copy(request.as_reader(), &mut std::io::sink()) {
+        tracing::debug!(%error, "a client went away in the middle of its request");
+    }
 }
 
 /// The head in the types that the handlers know; `None` if it isn't HTTP after all.

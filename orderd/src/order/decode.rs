@@ -16,6 +16,7 @@ use crate::order::document::Document;
 use crate::order::fields;
 use crate::order::numbers;
 use crate::order::report::Report;
+use crate::order::report::VIOLATIONS_MAX;
 use crate::order::strict;
 use crate::order::validate::Code;
 use crate::order::validate::Profile;
@@ -35,7 +36,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub struct Element {
     /// The element's own bytes, for the dead letters.
     pub payload: Bytes,
-    /// The order, or all violations, never none.
+    /// The order, or all violations, never none. Of a message with more than 16 384 of them each
+    /// later element keeps its first.
     pub order: Result<Order, Vec<Violation>>,
 }
 
@@ -47,7 +49,7 @@ pub struct Element {
 pub fn decode(message: &Bytes, profile: Profile, now: Timestamp) -> Vec<Element> {
     let start = if message.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     let text = message.slice(start..);
-    let mut judge = Judge { profile, now, copy: Vec::new(), buffers: Buffers::default() };
+    let mut judge = Judge::new(profile, now);
     match first_byte(&text) {
         None => vec![whole(message, Code::Syntax, "The message is empty.".to_owned())],
         Some(b'[') => match split(&text) {
@@ -114,11 +116,26 @@ struct Judge {
     /// `simd_json` writes unescaped strings over its input, so it gets a copy.
     copy: Vec<u8>,
     buffers: Buffers,
+    /// How many violations the message may still have.
+    room: usize,
 }
 
 impl Judge {
+    fn new(profile: Profile, now: Timestamp) -> Self {
+        let buffers = Buffers::default();
+        Self { profile, now, copy: Vec::new(), buffers, room: VIOLATIONS_MAX }
+    }
+
     fn order(&mut self, text: &[u8]) -> Result<Order, Vec<Violation>> {
-        let mut report = Report::new(self.profile);
+        let judged = self.judged(text);
+        if let Err(violations) = &judged {
+            self.room = self.room.saturating_sub(violations.len()).max(1);
+        }
+        judged
+    }
+
+    fn judged(&mut self, text: &[u8]) -> Result<Order, Vec<Violation>> {
+        let mut report = Report::new(self.profile, self.room);
         let document = match self.document(text, &mut report) {
             Ok(document) => document,
             Err((code, sentence)) => {

@@ -1,12 +1,13 @@
 //! An order: one valid document, its canonical bytes and their digest.
 //!
-//! The three belong together because everything downstream needs exactly these: the store saves the
-//! fields and compares the digest, the cache and HTTP serve the bytes, and the digest is the `ETag`.
-//! The bytes are written once, here, so that an order reads the same from the cache, from PostgreSQL
-//! and from the embedded store.
+//! The three belong together because everything downstream needs exactly these: the store saves
+//! the fields and compares the digest, the cache and HTTP serve the bytes, and the digest is the
+//! `ETag`. The bytes are written once, here, so that an order reads the same from the cache, from
+//! PostgreSQL and from the embedded store.
 //!
-//! An [`Order`] can't be invalid: it is made by [`decode`] from a message that passed every rule, or
-//! by [`Order::restore`] from what a store had saved. Nothing here reads a clock, a file or a socket.
+//! An [`Order`] can't be invalid: it is made by [`decode`] from a message that passed every rule,
+//! or by [`Order::restore`] from what a store had saved. Nothing here reads a clock, a file or a
+//! socket.
 
 pub mod decode;
 pub mod document;

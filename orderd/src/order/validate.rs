@@ -1,7 +1,7 @@
 //! The rules that an order must pass, and the violations that it is refused with.
 //!
-//! All violations of an order are reported at once, each with the path of its field, so that whoever
-//! sent it can mend it in one go.
+//! All violations of an order are reported at once, each with the path of its field, so that
+//! whoever sent it can mend it in one go.
 
 use serde::Serialize;
 use std::fmt;

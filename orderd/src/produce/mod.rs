@@ -109,8 +109,9 @@ pub fn run(
 ) -> Result<Summary, ProduceError> {
     let seed = if options.seed == 0 { rand::random() } else { options.seed };
     tracing::info!(seed, ?target, "producing orders");
+    let way = Way::to(target)?;
     let start = clock.now();
-    let mut run = Run { way: Way::to(target), out, clock, stop, summary: Summary::default() };
+    let mut run = Run { way, out, clock, stop, summary: Summary::default() };
     let result = run.all(options, Generator::new(seed, options.template, options.bad_share));
     let Summary { orders, damaged, refused } = run.summary;
     let elapsed_ms = clock.now().saturating_duration_since(start).as_millis();
@@ -220,7 +221,7 @@ impl<W: Write> Run<'_, W> {
     }
 }
 
-/// Appends made-up orders until `stop` is given: [`DEMO_BEGINNING`] at once, then one every
+/// Appends made-up orders until `stop` is given: a first few at once, then one every
 /// `interval`. A topic that is away is waited for.
 pub fn demo(appender: &Appender, interval: Duration, clock: &Clock, stop: &StopToken) {
     let seed = rand::random();

@@ -10,7 +10,7 @@ use std::time::Instant;
 /// How many orders are sent at once: what one batch of the Kafka client takes best (2026-11-20).
 const BATCH_MAX: usize = 500;
 
-/// The shortest pause. At high rates it lets orders gather, so that a batch is worth its round trip.
+/// The shortest pause. At high rates orders gather in it, so that a batch is worth its round trip.
 const GATHERING: Duration = Duration::from_millis(10);
 
 /// The longest pause; after it the pace is asked again.

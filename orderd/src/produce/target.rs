@@ -12,6 +12,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::Body;
 use ureq::http::Response;
+use ureq::http::Uri;
 
 /// How long one request may take.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
@@ -62,15 +63,16 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) fn to(target: Target) -> Self {
-        match target {
+    /// The way to `target`; nothing is opened yet.
+    pub(super) fn to(target: Target) -> Result<Self, ProduceError> {
+        Ok(match target {
             Target::Topic(sinks) => Self::Topic { sinks, sink: None },
             Target::Url { base, token } => Self::Http {
                 agent: agent(),
-                url: format!("{}/orders", base.trim_end_matches('/')),
+                url: url(&base)?,
                 authorization: token.map(|token| format!("Bearer {token}")),
             },
-        }
+        })
     }
 
     /// Offers the messages, at least one. Returns how many of them, from the first on, are safe.
@@ -118,6 +120,18 @@ fn failure(error: TopicError) -> Failure {
     }
 }
 
+/// Where orders are posted to. The client has no TLS and would find that out only when connected.
+fn url(base: &str) -> Result<String, ProduceError> {
+    let url = format!("{}/orders", base.trim_end_matches('/'));
+    let is_http = |uri: &Uri| uri.scheme_str() == Some("http") && uri.host().is_some();
+    match url.parse::<Uri>() {
+        Ok(uri) if is_http(&uri) => Ok(url),
+        _ => Err(ProduceError::Configuration(format!(
+            "the address {base:?} (--url) isn't like http://127.0.0.1:8081"
+        ))),
+    }
+}
+
 /// An agent that takes an answer as it is, from the address that it was given.
 fn agent() -> Agent {
     Agent::config_builder()
@@ -141,10 +155,10 @@ fn post(
     }
     match request.send(record.value.as_ref()) {
         Ok(answer) => judge(url, answer),
-        Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::TlsRequired)) => {
+        Err(error @ (ureq::Error::BadUri(_) | ureq::Error::Http(_))) => {
             Err(fatal(format!("orders can't be sent to {url} (--url, --token): {error}")))
         }
-        Err(error) => Err(Failure::Away(error.to_string())),
+        Err(error) => Err(Failure::Away(format!("{url} can't be reached: {error}"))),
     }
 }
 
@@ -158,7 +172,9 @@ fn judge(url: &str, mut answer: Response<Body>) -> Result<(), Failure> {
         400 => Err(Failure::Refused { index: 0, detail: shown }),
         401 | 403 => Err(fatal(format!("{url} wants another token (--token): {status} {shown}"))),
         404 | 405 => Err(fatal(format!("{url} takes no orders (--url): {status} {shown}"))),
-        408 | 429 | 500 | 502..=599 => Err(Failure::Away(format!("it answers {status} {shown}"))),
+        408 | 429 | 500 | 502..=599 => {
+            Err(Failure::Away(format!("{url} answers {status} {shown}")))
+        }
         _ => Err(fatal(format!("{url} (--url) answers as no orderd does: {status} {shown}"))),
     }
 }

@@ -24,6 +24,7 @@ const SESSION: &str = "set statement_timeout = 0; set lock_timeout = '30s'; \
 /// a crash in between would leave a schema that can neither be used nor migrated.
 pub(super) fn run(client: &mut Client, what: &str) -> Result<Vec<String>, StoreError> {
     client.batch_execute(SESSION).map_err(|error| outage(what, error))?;
+    check_encoding(client, what)?;
     // Released when the session ends, which it does with this migration, however that goes.
     client
         .execute("select pg_advisory_lock($1)", &[&LOCK_KEY])
@@ -33,6 +34,21 @@ pub(super) fn run(client: &mut Client, what: &str) -> Result<Vec<String>, StoreE
         .run(client)
         .map_err(|error| failure(what, &error))?;
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+}
+
+/// In another encoding some orders couldn't be kept, and would become dead letters one by one.
+fn check_encoding(client: &mut Client, what: &str) -> Result<(), StoreError> {
+    let encoding: String = client
+        .query_one("select current_setting('server_encoding')", &[])
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| outage(what, error))?;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(StoreError::Configuration(format!(
+        "the database {what} has the encoding {encoding}, which can't hold every order: name one \
+         with the encoding UTF8 in {SETTING}"
+    )))
 }
 
 fn lock_failure(what: &str, error: postgres::Error) -> StoreError {

@@ -40,7 +40,10 @@ fn row_17_the_home_page_shows_orders() {
         assert!(!home.text().contains(">o1<"), "only ten are shown");
         let found = browse(&site, "/?uid=+o1+");
         assert_eq!(found.status, 200, "{server:?}");
-        assert_shows(&found, &[">o1<", "Mascaras", "Vivienne Sabo", "from the database", "453"]);
+        assert_shows(
+            &found,
+            &[">o1<", "Mascaras", "Vivienne Sabo", "from the database", "06:22:19.25 UTC"],
+        );
         assert_shows(&browse(&site, "/?uid=o1"), &["from the cache"]);
         assert_shows(&browse(&site, "/?uid="), &["Enter the id of an order."]);
         let russian = site.get_with("/", &[BROWSER, ("Accept-Language", "ru-RU,ru;q=0.9")]);

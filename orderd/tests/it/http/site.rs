@@ -367,7 +367,7 @@ pub(crate) fn problem(status: u16, code: &str) -> (u16, String) {
 pub(crate) fn order(uid: &str, name: &str) -> Order {
     let document = serde_json::json!({
         "order_uid": uid,
-        "date_created": "2021-11-26T06:22:19Z",
+        "date_created": "2021-11-26T06:22:19.25Z",
         "delivery": { "name": name, "city": "Kiryat Mozkin" },
         "payment": { "amount": 1817, "currency": "USD", "payment_dt": 1_637_907_727 },
         "items": [{ "name": "Mascaras", "brand": "Vivienne Sabo", "price": 453 }],

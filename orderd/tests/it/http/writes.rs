@@ -98,6 +98,18 @@ fn long_and_foreign_bodies_are_refused() {
     }
 }
 
+/// Section 3: 413 for a length that is only announced, without waiting for the body. On the default
+/// server alone: the other one reads a body whatever its length, as its documentation says.
+#[test]
+fn an_absurd_length_is_refused_at_once() {
+    let site = demo(Server::Axum);
+    let length = ("Content-Length", "99999999999999");
+    let answer = post(&site, &[JSON, length], b"");
+    assert_eq!(answer.problem(), problem(413, "body_too_large"));
+    assert_eq!(answer.header("connection"), "close");
+    assert_eq!(site.get("/healthz").status, 200);
+}
+
 /// Section 3: off unless enabled; the token always, except under the demo.
 #[test]
 fn writing_needs_leave() {

@@ -75,6 +75,27 @@ fn a_bad_byte_spoils_its_own_element_only() {
     assert_eq!(elements[1].order.as_ref().unwrap_err()[0].code, Code::Syntax);
 }
 
+/// A message of very many broken elements is answered element by element in bounded memory.
+#[test]
+fn the_violations_of_one_message_are_bounded() {
+    let message = format!("[{}{SAMPLE}]", "{},".repeat(20_000));
+    let elements = decode_with(&message, Profile::Strict);
+    assert_eq!(elements.len(), 20_001);
+    assert!(elements[20_000].order.is_ok());
+    let counts = elements.iter().filter_map(|element| element.order.as_ref().err().map(Vec::len));
+    let counts: Vec<usize> = counts.collect();
+    assert_eq!((counts.len(), counts[0], counts[19_999]), (20_000, 15, 1));
+    assert!(counts.iter().sum::<usize>() < 40_000);
+
+    let item = serde_json::json!({
+        "chrt_id": "", "track_number": 1, "price": "", "rid": 1, "name": 1, "sale": "", "size": 1,
+        "total_price": "", "nm_id": "", "brand": 1, "status": "",
+    });
+    let items = vec![item.to_string(); 1000];
+    let order = format!("{{\"items\":[{}]}}", items.join(","));
+    assert_eq!(judge(order, Profile::Lenient).unwrap_err().len(), 11_002, "none is left out");
+}
+
 /// The payload of an element shares the message's memory.
 #[test]
 fn payloads_are_not_copied() {

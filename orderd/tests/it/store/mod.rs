@@ -1,5 +1,6 @@
 //! What every store promises, on each of them.
 
+mod connecting;
 mod embedded;
 mod postgres;
 mod sample;
@@ -288,14 +289,14 @@ fn a_replayed_batch_changes_nothing(place: Place) {
 /// Row 4: two owners of the same position at the same time; exactly one saves.
 fn of_two_owners_one_saves(place: Place) {
     let mut store = place.assigned();
+    let mut owners = [("left", place.connect()), ("right", place.connect())];
     for round in 0..20 {
         let results = std::thread::scope(|scope| {
-            let owners = ["left", "right"].map(|side| {
-                let mut owner = place.connect();
+            let saving = owners.each_mut().map(|(side, owner)| {
                 let batch = batch(round, [simple(&format!("{side}-{round}"), side)]);
                 scope.spawn(move || owner.save(&batch))
             });
-            owners.map(|owner| owner.join().unwrap())
+            saving.map(|owner| owner.join().unwrap())
         });
         let saved = results.iter().filter(|result| result.is_ok()).count();
         assert_eq!(saved, 1, "round {round}: {results:?}");

@@ -1,1 +1,258 @@
+//! What PostgreSQL's store promises when the database refuses, is slow, or dies.
 
+use crate::servers::TestDatabase;
+use crate::servers::database;
+use crate::store::Place;
+use crate::store::extremes;
+use crate::store::sample::GROUP;
+use crate::store::sample::TOPIC;
+use crate::store::sample::batch;
+use crate::store::sample::dead_letter;
+use crate::store::sample::document;
+use crate::store::sample::order;
+use crate::store::sample::simple;
+use crate::store::sample::uid;
+use crate::store::uids;
+use orderd::order::Order;
+use orderd::store::Connect;
+use orderd::store::Counts;
+use orderd::store::Outcome;
+use orderd::store::Store;
+use orderd::store::StoreError;
+use orderd::store::postgres::Postgres;
+use orderd::supervise::StopToken;
+use postgres::Client;
+use postgres::NoTls;
+use std::time::Duration;
+
+/// A store with partition 0 at offset 0, its database, and a session of the operator's own.
+fn opened(options: &str) -> (TestDatabase, Postgres, Box<dyn Store>, Client) {
+    let database = database();
+    let postgres = Postgres::new(&format!("{}{options}", database.url())).unwrap();
+    postgres.migrate().unwrap();
+    let mut store = postgres.connect().unwrap();
+    store.assign(GROUP, TOPIC, &[(0, 0)]).unwrap();
+    let operator = Client::connect(database.url(), NoTls).unwrap();
+    (database, postgres, store, operator)
+}
+
+/// Ends the store's session as soon as it waits in this way.
+fn terminate(operator: &mut Client, wait_event: &str) {
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity \
+         where application_name = 'orderd' and datname = current_database() \
+         and wait_event = $1";
+    let pause = StopToken::new();
+    for _ in 0..2000 {
+        if !operator.query(end, &[&wait_event]).unwrap().is_empty() {
+            return;
+        }
+        pause.wait(Duration::from_millis(5));
+    }
+    panic!("no session waits for {wait_event}");
+}
+
+fn poisoned(order_uid: &str) -> Order {
+    let mut poisoned = document(order_uid, "1", 2);
+    poisoned.track_number = "poison".to_owned();
+    order(poisoned)
+}
+
+/// Row 6: what the database refuses becomes a dead letter of the same transaction, and everything
+/// around it is saved.
+#[test]
+fn poison_is_bisected_out_of_its_batch() {
+    let (_database, _, mut store, mut operator) = opened("");
+    let constraint = "alter table orders add check (track_number <> 'poison'); \
+         alter table items add check (name <> 'poison')";
+    operator.batch_execute(constraint).unwrap();
+    let mut orders: Vec<Order> =
+        (0..700).map(|number| simple(&format!("id-{number:03}"), "1")).collect();
+    orders[0] = poisoned("id-000");
+    orders[444] = poisoned("id-444");
+    let mut deep = document("id-699", "1", 3);
+    deep.items[2].name = "poison".to_owned();
+    orders[699] = order(deep);
+    // The version before a refused one counts.
+    orders.push(simple("id-100", "2"));
+    orders.push(poisoned("id-100"));
+
+    let saved = store.save(&batch(0, orders.clone())).unwrap();
+    let mut refused: Vec<i64> = saved.refused.iter().map(|l| l.origin.offset).collect();
+    refused.sort_unstable();
+    assert_eq!(refused, [0, 444, 699, 701]);
+    for letter in &saved.refused {
+        assert_eq!(letter.code, "database");
+        assert!(letter.reason.contains("SQLSTATE 23514"), "{}", letter.reason);
+        assert!(letter.reason.contains("check"), "{}", letter.reason);
+    }
+    let mut letters = saved.refused.clone();
+    letters.sort_unstable_by_key(|letter| letter.origin);
+    assert_eq!(store.dead_letters(TOPIC, 9).unwrap(), letters);
+    assert_eq!(letters[0].payload, "payload of id-000");
+
+    assert_eq!(saved.orders.len(), 697);
+    assert!(saved.orders.iter().all(|(_, outcome)| *outcome == Outcome::Inserted));
+    assert_eq!(store.counts().unwrap(), Counts { orders: 697, dead_letters: 4 });
+    let found = store.load(&["id-000", "id-444", "id-699", "id-100"].map(uid)).unwrap();
+    assert_eq!(uids(&found), ["id-100"]);
+    assert_eq!(found[0].body, simple("id-100", "2").body());
+    assert_eq!(store.assign(GROUP, TOPIC, &[(0, 0)]).unwrap(), vec![(0, 702)]);
+    // The places in the answer are those of the messages, not of the ids.
+    assert_eq!(store.newest(1).unwrap(), [uid("id-698")]);
+}
+
+/// Design: a sequence behind its table is no order's fault, and must not turn orders into dead
+/// letters.
+#[test]
+fn a_sequence_behind_its_table_is_an_outage() {
+    let (_database, _, mut store, mut operator) = opened("");
+    store.save(&batch(0, [simple("a", "1")])).unwrap();
+    operator.batch_execute("alter sequence orders_arrival restart").unwrap();
+    let failed = store.save(&batch(1, [simple("b", "1")]));
+    assert!(matches!(failed, Err(StoreError::Outage { .. })), "{failed:?}");
+    assert_eq!(store.counts().unwrap(), Counts { orders: 1, dead_letters: 0 });
+}
+
+/// Design: 57014 asks for less; the connection stays usable. So does the end of a wait for a lock.
+#[test]
+fn a_slow_statement_is_too_slow_and_no_outage() {
+    for options in ["statement_timeout%3D300", "lock_timeout%3D300"] {
+        let (_database, _, mut store, mut operator) = opened(&format!("?options=-c%20{options}"));
+        let mut transaction = operator.transaction().unwrap();
+        transaction.batch_execute("lock table orders in access exclusive mode").unwrap();
+        let slow = store.save(&batch(0, [simple("a", "1")]));
+        assert!(matches!(slow, Err(StoreError::TooSlow { .. })), "{slow:?}");
+        let slow = store.load(&[uid("a")]);
+        assert!(matches!(slow, Err(StoreError::TooSlow { .. })), "{slow:?}");
+        transaction.rollback().unwrap();
+        store.save(&batch(0, [simple("a", "1")])).unwrap();
+        assert_eq!(uids(&store.page(None, 9).unwrap()), ["a"]);
+    }
+}
+
+/// Row 6: a session that dies is an outage; nothing of its batch is saved, and the next works.
+#[test]
+fn a_killed_session_is_an_outage_and_saves_nothing() {
+    let (database, postgres, mut store, mut operator) = opened("");
+    let mut doomed = batch(0, [simple("a", "1")]);
+    doomed.dead_letters.push(dead_letter(0, 1, "broken"));
+    let mut locker = Client::connect(database.url(), NoTls).unwrap();
+    let mut lock = locker.transaction().unwrap();
+    lock.batch_execute("lock table payments in exclusive mode").unwrap();
+    let failed = std::thread::scope(|scope| {
+        let saving = scope.spawn(|| store.save(&doomed));
+        terminate(&mut operator, "relation");
+        saving.join().unwrap()
+    });
+    assert!(matches!(failed, Err(StoreError::Outage { .. })), "{failed:?}");
+    lock.rollback().unwrap();
+    assert!(matches!(store.counts(), Err(StoreError::Outage { .. })));
+
+    let mut next = postgres.connect().unwrap();
+    assert_eq!(next.counts().unwrap(), Counts { orders: 0, dead_letters: 0 });
+    next.save(&doomed).unwrap();
+    assert_eq!(next.counts().unwrap(), Counts { orders: 1, dead_letters: 1 });
+}
+
+/// A trigger that runs within COMMIT.
+fn at_commit(operator: &mut Client, what: &str) {
+    let sql = format!(
+        "create function at_commit() returns trigger language plpgsql as \
+         $$ begin {what}; return null; end $$; \
+         create constraint trigger at_commit after insert on orders \
+         deferrable initially deferred for each row execute function at_commit()"
+    );
+    operator.batch_execute(&sql).unwrap();
+}
+
+/// Design: when a session dies within COMMIT nobody knows the outcome, and the store says so.
+#[test]
+fn a_session_killed_within_commit_leaves_the_outcome_unknown() {
+    let (_database, postgres, mut store, mut operator) = opened("");
+    at_commit(&mut operator, "perform pg_sleep(4)");
+    let unknown = std::thread::scope(|scope| {
+        let saving = scope.spawn(|| store.save(&batch(0, [simple("a", "1")])));
+        terminate(&mut operator, "PgSleep");
+        saving.join().unwrap()
+    });
+    assert!(matches!(unknown, Err(StoreError::CommitUnknown { .. })), "{unknown:?}");
+    let mut next = postgres.connect().unwrap();
+    assert_eq!(next.assign(GROUP, TOPIC, &[(0, 9)]).unwrap(), vec![(0, 0)]);
+}
+
+/// Design: a COMMIT that the server clearly rejects has saved nothing, and that is known.
+#[test]
+fn a_rejected_commit_is_no_unknown_outcome() {
+    let (_database, _, mut store, mut operator) = opened("");
+    at_commit(&mut operator, "raise exception 'rejected'");
+    let rejected = store.save(&batch(0, [simple("a", "1")]));
+    assert!(matches!(rejected, Err(StoreError::Outage { .. })), "{rejected:?}");
+    assert_eq!(store.counts().unwrap(), Counts { orders: 0, dead_letters: 0 });
+}
+
+/// Design: what was changed from outside is told as such, and never served.
+#[test]
+fn tampered_rows_are_corrupt() {
+    let tampering = [
+        "update orders set track_number = 'other' where order_uid = 'a'",
+        "update orders set order_uid = 'a/b' where order_uid = 'a'",
+        "delete from deliveries where order_uid = 'a'",
+        "delete from payments where order_uid = 'a'",
+        "delete from items where order_uid = 'a' and position = 1",
+        "update items set position = position + 7 where order_uid = 'a' and position = 0",
+    ];
+    for sql in tampering {
+        let (_database, _, mut store, mut operator) = opened("");
+        store.save(&batch(0, [simple("a", "1"), simple("b", "1")])).unwrap();
+        let unlink = "alter table deliveries drop constraint deliveries_order_uid_fkey; \
+             alter table payments drop constraint payments_order_uid_fkey; \
+             alter table items drop constraint items_order_uid_fkey;";
+        operator.batch_execute(&format!("{unlink} {sql}")).unwrap();
+        let corrupt = store.page(None, 9);
+        let Err(StoreError::Corrupt { detail, .. }) = corrupt else { panic!("{sql}: {corrupt:?}") };
+        assert!(detail.contains('a'), "{sql}: {detail}");
+        assert_eq!(uids(&store.load(&[uid("b")]).unwrap()), ["b"]);
+    }
+}
+
+/// Design: rows are locked in the order of their ids, so writers of the same orders never deadlock.
+#[test]
+fn writers_of_the_same_orders_do_not_deadlock() {
+    let (_database, postgres, mut store, _operator) = opened("");
+    store.assign(GROUP, TOPIC, &[(1, 0)]).unwrap();
+    let ids: Vec<String> = (0..100).map(|number| format!("id-{number:03}")).collect();
+    std::thread::scope(|scope| {
+        for partition in 0..2 {
+            let (mut writer, ids) = (postgres.connect().unwrap(), &ids);
+            scope.spawn(move || {
+                for round in 0..30 {
+                    let content = format!("{partition} {round}");
+                    let mut orders: Vec<Order> =
+                        ids.iter().map(|id| simple(id, &content)).collect();
+                    if partition == 1 {
+                        orders.reverse();
+                    }
+                    let mut batch = batch(round * 100, orders);
+                    batch.advances[0].partition = partition;
+                    writer.save(&batch).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(store.counts().unwrap().orders, 100);
+    assert_eq!(store.page(None, 100).unwrap().len(), 100);
+}
+
+/// Design: an order reads byte for byte the same from both stores.
+#[test]
+fn both_stores_answer_with_the_same_pages() {
+    let (embedded, postgres) = (Place::embedded(), Place::postgres());
+    let pages = [&embedded, &postgres].map(|place| {
+        let mut store = place.assigned();
+        store.save(&batch(0, extremes())).unwrap();
+        let page = store.page(None, 99).unwrap();
+        page.into_iter().map(|stored| (stored.uid, stored.body, stored.digest)).collect::<Vec<_>>()
+    });
+    assert_eq!(pages[0].len(), extremes().len());
+    assert_eq!(pages[0], pages[1]);
+}
