@@ -43,6 +43,7 @@ fn what_a_sink_appends_a_source_reads_in_order_by_key() {
     let mut source = fixture.source();
     let bounds = source.bounds().unwrap();
     assert_eq!(bounds.iter().map(|bounds| bounds.end).sum::<i64>(), 3000);
+    assert!(bounds.iter().all(|bounds| bounds.end > 0), "all in one partition: {bounds:?}");
     source.seek(&[(0, 0), (1, 0), (2, 0)]);
     let messages = read(&mut *source, 3000);
     assert_eq!(source.fetch(FETCH_WAIT).unwrap(), []);
