@@ -104,7 +104,7 @@ fn read_chunks(
     while let Ok((number, uids)) = chunks.try_recv() {
         let loaded = until_read(stop, || {
             let warming = catalog.begin_warming(&uids);
-            let orders = catalog.database().load_in_background(stop, uids.clone())?;
+            let orders = load(catalog, &uids, stop)?;
             Ok((warming, orders))
         });
         let Some((warming, orders)) = loaded else { return };
@@ -116,8 +116,27 @@ fn read_chunks(
     }
 }
 
-/// Enters chunks as soon as all newer ones are entered. Chunks are as few as the threads that read
-/// them, so what waits here is bounded.
+/// The orders with these ids. One that can't be read doesn't keep the others out.
+fn load(
+    catalog: &Catalog,
+    uids: &[OrderUid],
+    stop: &StopToken,
+) -> Result<Vec<StoredOrder>, ReadError> {
+    match catalog.database().load_in_background(stop, uids.to_vec()) {
+        // The database thread has logged which one.
+        Err(ReadError::Corrupt) if uids.len() <= 1 => Ok(Vec::new()),
+        Err(ReadError::Corrupt) => {
+            let (left, right) = uids.split_at(uids.len() / 2);
+            let mut orders = load(catalog, left, stop)?;
+            orders.extend(load(catalog, right, stop)?);
+            Ok(orders)
+        }
+        result => result,
+    }
+}
+
+/// Enters chunks as soon as all newer ones are entered. What waits here meanwhile is bounded by the
+/// number of orders to warm.
 fn enter_in_order(results: &Receiver<Read>) {
     let mut waiting = BTreeMap::new();
     let mut next = 0;

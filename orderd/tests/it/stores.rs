@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub(crate) struct Fresh {
     /// The way to the store.
     pub(crate) connect: Arc<dyn Connect>,
+    /// Where the operator reaches it, if it is a PostgreSQL.
+    pub(crate) url: Option<String>,
     _alive: Box<dyn Any>,
 }
 
@@ -27,7 +29,7 @@ pub(crate) struct Fresh {
 pub(crate) fn embedded() -> Fresh {
     let folder = tempfile::tempdir().unwrap();
     let connect = Arc::new(Embedded::open(folder.path()).unwrap());
-    Fresh { connect, _alive: Box::new(folder) }
+    Fresh { connect, url: None, _alive: Box::new(folder) }
 }
 
 /// A database of its own on the real PostgreSQL, with the newest schema.
@@ -35,7 +37,8 @@ pub(crate) fn postgres() -> Fresh {
     let database = servers::database();
     let connect = Arc::new(Postgres::new(database.url()).unwrap());
     connect.migrate().unwrap();
-    Fresh { connect, _alive: Box::new(database) }
+    let url = Some(database.url().to_owned());
+    Fresh { connect, url, _alive: Box::new(database) }
 }
 
 /// The order with this id and this amount, which stands for its version.

@@ -12,6 +12,8 @@ use orderd::store::database::Database;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
 use orderd::warmup;
+use postgres::Client;
+use postgres::NoTls;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,4 +121,18 @@ fn what_arrives_while_warming_stays_in_front() {
     let replaced = scene.catalog.lookup(changed[0].uid()).unwrap();
     let orderd::catalog::Lookup::Hit(replaced) = replaced else { panic!("o990 is cached") };
     assert_eq!(&replaced.body, changed[0].body());
+}
+
+/// Row 7: orders that were damaged from outside are left out, and keep no other one out.
+#[test]
+fn damaged_orders_do_not_stop_the_warming() {
+    let scene = Scene::new(stores::postgres(), 10_000);
+    fill(&scene.fresh, 100);
+    let mut operator = Client::connect(scene.fresh.url.as_ref().unwrap(), NoTls).unwrap();
+    let damage = "update orders set entry = 'damaged' where order_uid in ('o3', 'o77', 'o78')";
+    assert_eq!(operator.execute(damage, &[]).unwrap(), 3);
+    scene.warm(100, 5);
+    scene.settle();
+    let sound = (0..100).rev().filter(|n| ![3, 77, 78].contains(n));
+    assert_eq!(scene.cached(), sound.map(|n| format!("o{n}")).collect::<Vec<_>>());
 }
