@@ -335,9 +335,9 @@ impl Writes {
     /// most recently used. Ids that were announced and aren't among `written` were left as they are
     /// by the transaction, and so they are by the cache.
     pub fn publish(mut self, written: Vec<StoredOrder>) {
-        let mut open = std::mem::take(&mut self.open);
+        // Taken out one by one: after a panic the rest is still there to be forgotten.
         for order in written {
-            let Some(number) = open.remove(&order.uid) else {
+            let Some(number) = self.open.remove(&order.uid) else {
                 debug_assert!(false, "only announced orders are published");
                 self.catalog.invalidate([&order.uid]);
                 continue;
@@ -351,7 +351,7 @@ impl Writes {
             }
         }
         let mut tickets = self.catalog.tickets();
-        for (uid, number) in open {
+        for (uid, number) in self.open.drain() {
             tickets.hand_in(&uid, number);
         }
     }

@@ -114,11 +114,11 @@ impl Store for GatedStore {
 }
 
 /// A catalog over a fresh real store behind a gate.
-struct Scene {
-    catalog: Arc<Catalog>,
-    connect: Arc<dyn Connect>,
+pub(crate) struct Scene {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) connect: Arc<dyn Connect>,
     crew: Crew,
-    clock: Clock,
+    pub(crate) clock: Clock,
     gate: Arc<Gate>,
     arrived: Receiver<()>,
     open: Sender<()>,
@@ -126,7 +126,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(fresh: Fresh) -> Self {
+    pub(crate) fn new(fresh: Fresh) -> Self {
         let (arrive, arrived) = unbounded();
         let (open, opened) = unbounded();
         let gate = Arc::new(Gate {
@@ -160,7 +160,7 @@ impl Scene {
     }
 
     /// What a reader gets: the amount, which stands for the version.
-    fn read(&self, uid: &OrderUid) -> Option<i64> {
+    pub(crate) fn read(&self, uid: &OrderUid) -> Option<i64> {
         let order = match self.catalog.lookup(uid).unwrap() {
             Lookup::Hit(order) => Some(order),
             Lookup::Absent => None,
@@ -192,7 +192,7 @@ fn version(order: &StoredOrder) -> i64 {
 
 /// How an order changes under a fill.
 #[derive(Clone, Copy, Debug)]
-enum Change {
+pub(crate) enum Change {
     /// Ingest saves and publishes it.
     Published,
     /// Another instance saves it, and this one is told to forget it.
@@ -207,7 +207,7 @@ const CHANGES: [Change; 4] =
     [Change::Published, Change::Invalidated, Change::InvalidatedAll, Change::OutcomeUnknown];
 
 impl Change {
-    fn happen(self, scene: &Scene, order: &Order) {
+    pub(crate) fn happen(self, scene: &Scene, order: &Order) {
         let uid = order.uid();
         match self {
             Self::Published => {

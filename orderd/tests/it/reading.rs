@@ -1,0 +1,53 @@
+//! What readers of the catalog rely on beside the coherence of single fills.
+
+use crate::coherence::Change;
+use crate::coherence::Scene;
+use crate::stores;
+use crate::stores::order;
+use crate::stores::save;
+use orderd::catalog::ABSENT_FOR_MAX;
+use orderd::order::Order;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+
+/// Row 9: a reader joins a load that is on its way, and never one that has ended, though something
+/// else still holds a ticket of the same order.
+#[test]
+fn a_reader_does_not_join_a_load_that_has_ended() {
+    let scene = Scene::new(stores::embedded());
+    let wanted = order("a", 1);
+    let _warming = scene.catalog.begin_warming(&[wanted.uid().clone()]);
+    assert_eq!(scene.read(wanted.uid()), None);
+    scene.clock.advance(ABSENT_FOR_MAX);
+    save(&*scene.connect, std::slice::from_ref(&wanted));
+    assert_eq!(scene.read(wanted.uid()), Some(1));
+}
+
+/// Design: unknown ids are forgotten when such an order arrives, and stay so when it is evicted.
+#[test]
+fn an_order_that_is_evicted_at_once_is_not_unknown_again() {
+    let scene = Scene::new(stores::embedded());
+    let wanted = order("a", 1);
+    assert_eq!(scene.read(wanted.uid()), None);
+    Change::Published.happen(&scene, &wanted);
+    let others: Vec<Order> = (0..100).map(|n| order(&format!("o{n}"), 1)).collect();
+    for other in &others {
+        Change::Published.happen(&scene, other);
+    }
+    assert!(!scene.catalog.uids_by_recency().contains(wanted.uid()), "it is evicted");
+    assert_eq!(scene.read(wanted.uid()), Some(1));
+}
+
+/// Design: writes that end in a panic before they are published forget their orders.
+#[test]
+fn a_panic_while_publishing_leaves_nothing_old() {
+    let scene = Scene::new(stores::embedded());
+    let (old, new) = (order("a", 1), order("a", 2));
+    Change::Published.happen(&scene, &old);
+    let writes = scene.catalog.begin_writes([old.uid()]);
+    let saved = save(&*scene.connect, &[order("unannounced", 1), new]);
+    let saved = saved.orders.into_iter().map(|(order, _)| order).collect();
+    // A build with debug assertions panics at the order that wasn't announced.
+    let _ = catch_unwind(AssertUnwindSafe(|| writes.publish(saved)));
+    assert_eq!(scene.read(old.uid()), Some(2));
+}
