@@ -16,17 +16,27 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// Decodes `messages` into a batch without group and topic. `positions` are the stored ones, which
-/// the partitions advance from.
+/// How many elements a batch takes before it takes no further message. A message of two-byte elements
+/// holds half a million of them a megabyte, and each costs 230 bytes of memory until it is saved
+/// (2026-11-20): so the largest message alone decides how much that is, and not the size of a fetch.
+const ELEMENTS_MAX: usize = 2500;
+
+/// Decodes messages from the front of `messages`, at least one, into a batch without group and topic.
+/// Returns it with their number. `positions` are the stored ones, which the partitions advance from.
 pub(super) fn assemble(
     messages: &[Message],
     positions: &BTreeMap<i32, i64>,
     profile: Profile,
     now: Timestamp,
-) -> Batch {
+) -> (Batch, usize) {
+    let mut count = 0;
     let mut batch = Batch::default();
     let mut ends = BTreeMap::new();
     for message in messages {
+        if batch.orders.len() + batch.dead_letters.len() >= ELEMENTS_MAX {
+            break;
+        }
+        count += 1;
         let Message { partition, offset, .. } = *message;
         ends.insert(partition, offset + 1);
         for (element, content) in (0..).zip(decode(&message.value, profile, now)) {
@@ -49,7 +59,7 @@ pub(super) fn assemble(
             to,
         })
         .collect();
-    batch
+    (batch, count)
 }
 
 fn dead_letter(origin: Origin, violations: &[Violation], payload: Bytes) -> DeadLetter {

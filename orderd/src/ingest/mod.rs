@@ -14,9 +14,11 @@
 //!
 //! A *session* is one connection to the store and one source, with the positions that the store
 //! gave it. Any error ends the session, and the next one asks the store again where it stands. So
-//! no state of a client library outlives an error, and an unknown COMMIT needs no special case: the
-//! position says whether it happened. The one error that doesn't is a statement that was too slow:
-//! the same messages are tried in halves.
+//! no state of a client library outlives an error, and the position says whether an unknown COMMIT
+//! happened. It may still happen after its connection broke, when a reader has cached what was there
+//! before: so its orders are forgotten once more when the position is read, which a store does only
+//! when no transaction is moving it. The one error that doesn't end a session is a statement that was
+//! too slow: the same messages are tried in halves.
 //!
 //! Ingest never skips a message, never writes to the cache what isn't committed, and never reads a
 //! clock for anything but a log line and the strict profile's `date_created`.
@@ -26,6 +28,7 @@ mod batch;
 use crate::backoff::Backoff;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::order::OrderUid;
 use crate::order::validate::Profile;
 use crate::store::Batch;
 use crate::store::Connect;
@@ -117,8 +120,9 @@ impl Ingest {
     /// Takes in messages until `stop`, waiting out every outage. The batch in hand is saved first.
     pub fn run(&self, stop: &StopToken) {
         let mut backoff = Backoff::default();
+        let mut doubtful = Vec::new();
         while !stop.is_stopped() {
-            let Err(error) = self.session(stop, &mut backoff) else { return };
+            let Err(error) = self.session(stop, &mut backoff, &mut doubtful) else { return };
             match &error {
                 SessionError::Topic(topic) => {
                     self.readiness.missing(Part::Topic, topic.to_string());
@@ -138,34 +142,46 @@ impl Ingest {
         }
     }
 
-    fn session(&self, stop: &StopToken, backoff: &mut Backoff) -> Result<(), SessionError> {
+    /// `doubtful` are the orders of a COMMIT whose outcome isn't known.
+    fn session(
+        &self,
+        stop: &StopToken,
+        backoff: &mut Backoff,
+        doubtful: &mut Vec<OrderUid>,
+    ) -> Result<(), SessionError> {
         let mut source = self.sources.open()?;
         let mut store = self.connect.connect()?;
         let bounds = source.bounds()?;
         let (mut positions, reads_all) = self.assign(&mut *store, &mut *source, &bounds)?;
+        self.catalog.invalidate(&*doubtful);
+        doubtful.clear();
         tracing::info!(topic = self.topic, ?positions, "reading the topic");
         let mut limit = BATCH_MAX;
         let mut bounds_at = self.clock.now() + BOUNDS_EVERY;
         while !stop.is_stopped() {
             let mut messages = VecDeque::from(source.fetch(FETCH_WAIT)?);
             let received_at = self.clock.now();
-            if reads_all {
-                self.readiness.confirm(Part::Topic, received_at);
-            }
             while !messages.is_empty() && !stop.is_stopped() {
                 let count = messages.len().min(limit);
                 let taken = &messages.make_contiguous()[..count];
-                let batch = self.batch(taken, &positions);
+                let (batch, count) = self.batch(taken, &positions);
                 match self.save(&mut *store, &mut *source, &batch, received_at) {
                     Ok(()) => {
                         messages.drain(..count);
                         positions.extend(batch.advances.iter().map(|a| (a.partition, a.to)));
                         limit = (limit * 2).min(BATCH_MAX);
+                        self.confirm(reads_all);
                     }
                     Err(StoreError::TooSlow { .. }) if count > 1 => limit = count / 2,
-                    Err(error) => return Err(error.into()),
+                    Err(error) => {
+                        if matches!(error, StoreError::CommitUnknown { .. }) {
+                            doubtful.extend(batch.orders.iter().map(|i| i.order.uid().clone()));
+                        }
+                        return Err(error.into());
+                    }
                 }
             }
+            self.confirm(reads_all);
             backoff.reset();
             if self.clock.now() >= bounds_at {
                 bounds_at = self.clock.now() + BOUNDS_EVERY;
@@ -228,11 +244,20 @@ impl Ingest {
         Ok((stored.into_iter().collect(), beyond.is_empty()))
     }
 
-    fn batch(&self, messages: &[Message], positions: &BTreeMap<i32, i64>) -> Batch {
-        let mut batch = batch::assemble(messages, positions, self.profile, self.clock.wall());
+    /// What was read is saved, so far as it can be read.
+    fn confirm(&self, reads_all: bool) {
+        if reads_all {
+            self.readiness.confirm(Part::Topic, self.clock.now());
+        }
+    }
+
+    /// A batch of the first of `messages`, and their number.
+    fn batch(&self, messages: &[Message], positions: &BTreeMap<i32, i64>) -> (Batch, usize) {
+        let (mut batch, count) =
+            batch::assemble(messages, positions, self.profile, self.clock.wall());
         batch.group.clone_from(&self.group);
         batch.topic.clone_from(&self.topic);
-        batch
+        (batch, count)
     }
 
     /// Steps 3 to 6.

@@ -203,7 +203,8 @@ pub trait Store: Send {
     /// The stored positions of these partitions, in the same order.
     ///
     /// `starts` are partitions with the offset that a partition which has no position yet begins at;
-    /// its row is inserted.
+    /// its row is inserted. What is returned is final: a transaction that is moving a position,
+    /// such as one whose COMMIT was lost with its connection, is waited for.
     ///
     /// # Errors
     /// Any [`StoreError`] but `PositionMoved`.

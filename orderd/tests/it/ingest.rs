@@ -41,15 +41,17 @@ enum Fault {
     OutageBefore,
     TooSlow,
     UnknownCommitted,
+    UnknownCommittedLate,
     UnknownRolledBack,
     MovedByAnother,
     Panic,
 }
 
-const FAULTS: [Fault; 6] = [
+const FAULTS: [Fault; 7] = [
     Fault::OutageBefore,
     Fault::TooSlow,
     Fault::UnknownCommitted,
+    Fault::UnknownCommittedLate,
     Fault::UnknownRolledBack,
     Fault::MovedByAnother,
     Fault::Panic,
@@ -62,6 +64,12 @@ struct Faulty {
     faults: Arc<Mutex<VecDeque<Option<Fault>>>>,
     /// How many messages each call of `save` advanced over.
     sizes: Arc<Mutex<Vec<i64>>>,
+    readiness: Arc<Readiness>,
+    catalog: Arc<Catalog>,
+    /// A batch whose COMMIT takes effect when the positions are asked for.
+    late: Arc<Mutex<Option<Batch>>>,
+    /// Whether the topic was ready at each call of `save`.
+    ready: Arc<Mutex<Vec<bool>>>,
 }
 
 struct FaultyStore {
@@ -91,12 +99,24 @@ impl Store for FaultyStore {
         topic: &str,
         starts: &[(i32, i64)],
     ) -> Result<Vec<(i32, i64)>, StoreError> {
+        if let Some(batch) = self.shared.late.lock().unwrap().take() {
+            // Readers come before the COMMIT, which nobody waits for any more, takes effect.
+            for incoming in &batch.orders {
+                if let Ok(Lookup::Pending(order)) = self.shared.catalog.lookup(incoming.order.uid())
+                {
+                    order.wait(Duration::from_secs(20)).unwrap();
+                }
+            }
+            self.inner.save(&batch)?;
+        }
         self.inner.assign(group, topic, starts)
     }
 
     fn save(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
         let moved = batch.advances.iter().map(|advance| advance.to - advance.from).sum();
         self.shared.sizes.lock().unwrap().push(moved);
+        let ready = topic_missing(&self.shared.readiness).is_none();
+        self.shared.ready.lock().unwrap().push(ready);
         let fault = self.shared.faults.lock().unwrap().pop_front().flatten();
         let what = "the test's".to_owned();
         let source = || Box::new(std::io::Error::other("a fault of the test"));
@@ -106,6 +126,10 @@ impl Store for FaultyStore {
             Some(Fault::TooSlow) => Err(StoreError::TooSlow { what }),
             Some(Fault::UnknownCommitted) => {
                 self.inner.save(batch)?;
+                Err(StoreError::CommitUnknown { what, source: source() })
+            }
+            Some(Fault::UnknownCommittedLate) => {
+                *self.shared.late.lock().unwrap() = Some(batch.clone());
                 Err(StoreError::CommitUnknown { what, source: source() })
             }
             Some(Fault::UnknownRolledBack) => {
@@ -141,6 +165,12 @@ impl Store for FaultyStore {
     }
 }
 
+/// What the topic lacks, as `/readyz` says it.
+fn topic_missing(readiness: &Readiness) -> Option<String> {
+    let snapshot = readiness.snapshot(Clock::system().now());
+    snapshot.into_iter().find(|(part, _)| *part == Part::Topic).unwrap().1
+}
+
 /// Ingest from an embedded topic into a real store.
 struct Scene {
     crew: Crew,
@@ -158,16 +188,20 @@ impl Scene {
     fn new(fresh: Fresh, faults: &[Option<Fault>]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let topic = Embedded::open(folder.path()).unwrap();
-        let faulty = Faulty {
-            inner: Arc::clone(&fresh.connect),
-            faults: Arc::new(Mutex::new(faults.iter().copied().collect())),
-            sizes: Arc::default(),
-        };
+        let readiness = Arc::new(Readiness::new());
         let crew = Crew::new(StopToken::new());
         let clock = Clock::system();
         let database = Database::start(&crew, &fresh.connect, &clock, 2).unwrap();
         let catalog = Catalog::new(10_000, database, clock.clone());
-        let readiness = Arc::new(Readiness::new());
+        let faulty = Faulty {
+            inner: Arc::clone(&fresh.connect),
+            faults: Arc::new(Mutex::new(faults.iter().copied().collect())),
+            sizes: Arc::default(),
+            readiness: Arc::clone(&readiness),
+            catalog: Arc::clone(&catalog),
+            late: Arc::default(),
+            ready: Arc::default(),
+        };
         let ingest = Ingest {
             connect: Arc::new(faulty.clone()),
             sources: Arc::new(topic.topic("orders", 1)),
@@ -206,6 +240,10 @@ impl Scene {
     fn counts(&self) -> (u64, u64) {
         let counts = self.connect.connect().unwrap().counts().unwrap();
         (counts.orders, counts.dead_letters)
+    }
+
+    fn topic_missing(&self) -> Option<String> {
+        topic_missing(&self.readiness)
     }
 
     fn position(&self) -> i64 {
@@ -305,6 +343,31 @@ fn a_batch_that_is_too_slow_is_saved_in_halves() {
     assert_eq!(sizes[..4], [40, 20, 10, 20], "halved twice, and grown again after a success");
 }
 
+/// Design: a transaction is bounded in what it holds, however many elements its messages have. The
+/// elements of one message stay together.
+#[test]
+fn a_batch_is_bounded_by_its_elements() {
+    let scene = Scene::new(stores::embedded(), &[]);
+    let array = |len: usize| Bytes::from(format!("[{}]", vec!["1"; len].join(",")));
+    scene.append(&[array(900), array(900), array(900), array(2500), array(1)]);
+    scene.start();
+    wait_until("all messages are saved", || scene.position() == 5);
+    assert_eq!(scene.counts(), (0, 5201));
+    assert_eq!(*scene.faulty.sizes.lock().unwrap(), [3, 1, 1]);
+}
+
+/// Section 3: `/readyz` says which part isn't ready: a topic that is read and not saved isn't.
+#[test]
+fn the_topic_is_not_ready_before_its_messages_are_saved() {
+    let scene = Scene::new(stores::embedded(), &[Some(Fault::OutageBefore)]);
+    scene.append(&messages());
+    scene.start();
+    wait_until("all messages are saved", || scene.position() == 4);
+    wait_until("the topic is ready", || scene.topic_missing().is_none());
+    // At the first two saves nothing had been saved yet.
+    assert_eq!(scene.faulty.ready.lock().unwrap()[..2], [false, false]);
+}
+
 /// Row 5: what is saved is cached at once, the newest most recently used.
 #[test]
 fn saved_orders_are_cached_newest_first() {
@@ -324,12 +387,8 @@ fn a_position_beyond_the_log_is_not_read_past() {
     scene.connect.connect().unwrap().assign("orderd", "orders", &[(0, 7)]).unwrap();
     scene.append(&[order("a", 1).body().clone()]);
     scene.start();
-    let missing = || {
-        let snapshot = scene.readiness.snapshot(Clock::system().now());
-        snapshot.into_iter().find(|(part, _)| *part == Part::Topic).unwrap().1
-    };
     wait_until("the topic isn't ready", || {
-        missing().is_some_and(|reason| reason.contains("orderd positions set"))
+        scene.topic_missing().is_some_and(|reason| reason.contains("orderd positions set"))
     });
     assert_eq!((scene.position(), scene.counts()), (7, (0, 0)));
 }

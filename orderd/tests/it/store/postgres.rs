@@ -180,6 +180,37 @@ fn a_session_killed_within_commit_leaves_the_outcome_unknown() {
     assert_eq!(next.assign(GROUP, TOPIC, &[(0, 9)]).unwrap(), vec![(0, 0)]);
 }
 
+/// Design: when the outcome of a COMMIT is unknown the position is read again, and what is read is
+/// final: a transaction that may still move it is waited for.
+#[test]
+fn a_position_is_read_when_nobody_is_moving_it() {
+    let (_database, _, mut store, mut operator) = opened("");
+    let mut lost = operator.transaction().unwrap();
+    lost.execute("update positions set next_offset = 5", &[]).unwrap();
+    let (answer, answered) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || answer.send(store.assign(GROUP, TOPIC, &[(0, 0)])).unwrap());
+        wait_for_lock(&mut lost);
+        assert!(answered.try_recv().is_err(), "the position isn't final yet");
+        lost.commit().unwrap();
+        assert_eq!(answered.recv().unwrap().unwrap(), vec![(0, 5)]);
+    });
+}
+
+/// Waits until a session of the store waits for a lock.
+fn wait_for_lock(operator: &mut postgres::Transaction<'_>) {
+    let waiting = "select count(*) from pg_locks l join pg_stat_activity a using (pid) \
+         where not l.granted and a.application_name = 'orderd'";
+    let pause = StopToken::new();
+    for _ in 0..2000 {
+        if operator.query_one(waiting, &[]).unwrap().get::<_, i64>(0) > 0 {
+            return;
+        }
+        pause.wait(Duration::from_millis(5));
+    }
+    panic!("no session waits for a lock");
+}
+
 /// Design: a COMMIT that the server clearly rejects has saved nothing, and that is known.
 #[test]
 fn a_rejected_commit_is_no_unknown_outcome() {
