@@ -58,7 +58,8 @@ const BATCH_MAX: usize = 500;
 /// How long one fetch waits for a message.
 const FETCH_WAIT: Duration = Duration::from_millis(200);
 
-/// How often the topic is asked whether it has other partitions than those that are read.
+/// How often the topic is asked whether it has other partitions than those that are read, and the
+/// store whether a stopped partition was given another position.
 const BOUNDS_EVERY: Duration = Duration::from_secs(60);
 
 /// What ingest needs to run.
@@ -102,6 +103,8 @@ enum SessionError {
     Topic(#[source] TopicError),
     #[error("the topic has other partitions than before")]
     Repartitioned,
+    #[error("a position was set while its partition was stopped")]
+    PositionsSet,
 }
 
 impl From<StoreError> for SessionError {
@@ -130,7 +133,7 @@ impl Ingest {
                 SessionError::Store(_) => {
                     self.readiness.missing(Part::Topic, "waits for the store");
                 }
-                SessionError::Repartitioned => {}
+                SessionError::Repartitioned | SessionError::PositionsSet => {}
             }
             let pause = backoff.next_pause();
             tracing::warn!(
@@ -185,11 +188,15 @@ impl Ingest {
             backoff.reset();
             if self.clock.now() >= bounds_at {
                 bounds_at = self.clock.now() + BOUNDS_EVERY;
-                let partitions = |bounds: &[Bounds]| -> Vec<i32> {
-                    bounds.iter().map(|bounds| bounds.partition).collect()
-                };
-                if partitions(&source.bounds()?) != partitions(&bounds) {
+                let starts = starts(&bounds);
+                let partitions = starts.iter().map(|(partition, _)| *partition);
+                if !source.bounds()?.iter().map(|bounds| bounds.partition).eq(partitions) {
                     return Err(SessionError::Repartitioned);
+                }
+                // Nothing of a stopped partition is saved, so nothing else would notice.
+                let mut stored = || store.assign(&self.group, &self.topic, &starts);
+                if !reads_all && stored()?.into_iter().collect::<BTreeMap<_, _>>() != positions {
+                    return Err(SessionError::PositionsSet);
                 }
             }
         }
@@ -205,8 +212,7 @@ impl Ingest {
         source: &mut dyn Source,
         bounds: &[Bounds],
     ) -> Result<(BTreeMap<i32, i64>, bool), SessionError> {
-        let starts: Vec<_> = bounds.iter().map(|b| (b.partition, b.earliest)).collect();
-        let stored = store.assign(&self.group, &self.topic, &starts)?;
+        let stored = store.assign(&self.group, &self.topic, &starts(bounds))?;
         let mut reading = Vec::with_capacity(stored.len());
         let mut beyond = Vec::new();
         for (&(partition, position), bounds) in stored.iter().zip(bounds) {
@@ -218,7 +224,7 @@ impl Ingest {
                     end = bounds.end,
                     "ALARM: the stored position lies beyond the end of the log, so the topic was \
                      cut or made anew; the partition is not read until `orderd positions set` \
-                     gives it a position that exists"
+                     gives it a position that exists, and then within a minute"
                 );
                 beyond.push(partition);
                 continue;
@@ -298,6 +304,11 @@ impl Ingest {
         );
         Ok(())
     }
+}
+
+/// Where each partition begins that has no position yet.
+fn starts(bounds: &[Bounds]) -> Vec<(i32, i64)> {
+    bounds.iter().map(|bounds| (bounds.partition, bounds.earliest)).collect()
 }
 
 #[derive(Default)]

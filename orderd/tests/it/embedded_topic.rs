@@ -195,3 +195,19 @@ fn a_record_that_is_too_large_is_refused() {
     assert!(matches!(refused, Err(TopicError::Rejected { index: 1, .. })), "{refused:?}");
     assert_eq!(source(&topic).bounds().unwrap()[0].end, 0);
 }
+
+/// Design: a partition with a long backlog doesn't keep the others from being read.
+#[test]
+fn a_full_partition_does_not_starve_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let topic = Embedded::open(folder.path()).unwrap().topic("orders", 2);
+    sink(&topic).append(&records(0..3000)).unwrap();
+    let mut source = source(&topic);
+    source.seek(&[(0, 0), (1, 0)]);
+    let mut seen: Vec<i32> = Vec::new();
+    for _ in 0..2 {
+        let messages = source.fetch(LONG).unwrap();
+        seen.extend(messages.iter().map(|message| message.partition));
+    }
+    assert!(seen.contains(&0) && seen.contains(&1), "of 3000 messages {} came", seen.len());
+}

@@ -7,6 +7,8 @@ use crate::stores::order;
 use crate::stores::save;
 use orderd::catalog::ABSENT_FOR_MAX;
 use orderd::order::Order;
+use postgres::Client;
+use postgres::NoTls;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
@@ -50,4 +52,23 @@ fn a_panic_while_publishing_leaves_nothing_old() {
     // A build with debug assertions panics at the order that wasn't announced.
     let _ = catch_unwind(AssertUnwindSafe(|| writes.publish(saved)));
     assert_eq!(scene.read(old.uid()), Some(2));
+}
+
+/// Design: a read that finds its connection broken is made once more on another, so nobody notices
+/// that the database ended its sessions.
+#[test]
+fn broken_connections_are_replaced_unnoticed() {
+    let fresh = stores::postgres();
+    let mut operator = Client::connect(fresh.url.as_ref().unwrap(), NoTls).unwrap();
+    let scene = Scene::new(fresh);
+    let orders: Vec<Order> = (0..20).map(|n| order(&format!("o{n}"), 1)).collect();
+    save(&*scene.connect, &orders);
+    let end = "select pg_terminate_backend(pid, 20000) from pg_stat_activity \
+         where application_name = 'orderd' and datname = current_database()";
+    for (number, order) in orders.iter().enumerate() {
+        if number % 5 == 4 {
+            assert!(!operator.query(end, &[]).unwrap().is_empty(), "a session was open");
+        }
+        assert_eq!(scene.read(order.uid()), Some(1));
+    }
 }

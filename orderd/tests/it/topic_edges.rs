@@ -9,6 +9,8 @@ use orderd::clock::Clock;
 use orderd::embedded::Embedded;
 use orderd::ingest::Ingest;
 use orderd::order::validate::Profile;
+use orderd::store::Advance;
+use orderd::store::Batch;
 use orderd::store::Connect;
 use orderd::store::database::Database;
 use orderd::supervise::Crew;
@@ -205,4 +207,12 @@ fn a_stopped_partition_stops_no_other_and_stays_known() {
     let snapshot = scene.readiness.snapshot(scene.clock.now());
     let missing = snapshot.into_iter().find(|(part, _)| *part == Part::Topic).unwrap().1;
     assert!(missing.unwrap().contains("[1]"));
+
+    // An operator gives the partition a position that exists, and the daemon isn't restarted.
+    let advances = vec![Advance { partition: 1, from: 700, to: 0 }];
+    let (group, topic) = ("orderd".to_owned(), "orders".to_owned());
+    let set = Batch { group, topic, advances, ..Batch::default() };
+    store.connect().unwrap().save(&set).unwrap();
+    scene.clock.advance(Duration::from_secs(61));
+    wait_until("all orders are saved", || scene.orders() == 20);
 }
