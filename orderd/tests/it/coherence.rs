@@ -145,17 +145,22 @@ impl Scene {
         Self { catalog, connect, crew, clock, gate, arrived, open, _fresh: fresh }
     }
 
-    /// Starts a load and holds it when it has read.
-    fn held_load(&self, uid: &OrderUid) -> PendingOrder {
+    /// Starts a fill and holds it when it has read.
+    pub(crate) fn held<T>(&self, start: impl FnOnce() -> T) -> T {
         self.gate.holds.store(1, Ordering::SeqCst);
-        let Lookup::Pending(pending) = self.catalog.lookup(uid).unwrap() else {
-            panic!("{uid} is to be loaded");
-        };
+        let started = start();
         self.arrived.recv_timeout(PATIENCE).unwrap();
-        pending
+        started
     }
 
-    fn open_gate(&self) {
+    fn held_load(&self, uid: &OrderUid) -> PendingOrder {
+        self.held(|| match self.catalog.lookup(uid).unwrap() {
+            Lookup::Pending(pending) => pending,
+            other => panic!("{uid} is to be loaded and not {other:?}"),
+        })
+    }
+
+    pub(crate) fn open_gate(&self) {
         self.open.send(()).unwrap();
     }
 
@@ -170,7 +175,7 @@ impl Scene {
     }
 
     /// What is cached, if anything.
-    fn cached(&self, uid: &OrderUid) -> Option<i64> {
+    pub(crate) fn cached(&self, uid: &OrderUid) -> Option<i64> {
         let held = self.catalog.uids_by_recency().contains(uid);
         held.then(|| match self.catalog.lookup(uid).unwrap() {
             Lookup::Hit(order) => version(&order),
@@ -232,7 +237,7 @@ impl Change {
     }
 }
 
-fn on_both_stores(check: impl Fn(&Scene, Change)) {
+pub(crate) fn on_both_stores(check: impl Fn(&Scene, Change)) {
     for make in [stores::embedded as fn() -> Fresh, stores::postgres] {
         for change in CHANGES {
             let scene = Scene::new(make());

@@ -8,6 +8,9 @@ use crate::stores::save;
 use orderd::catalog::Catalog;
 use orderd::clock::Clock;
 use orderd::order::Order;
+use orderd::store::Connect;
+use orderd::store::Store;
+use orderd::store::StoreError;
 use orderd::store::database::Database;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
@@ -15,7 +18,35 @@ use orderd::warmup;
 use postgres::Client;
 use postgres::NoTls;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+/// A real store that is away for some connects.
+struct Away {
+    inner: Arc<dyn Connect>,
+    failures: AtomicUsize,
+}
+
+impl Connect for Away {
+    fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let left = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        if left.is_err() {
+            return self.inner.connect();
+        }
+        let source = Box::new(std::io::Error::other("an outage of the test"));
+        Err(StoreError::Outage { what: self.name(), source })
+    }
+
+    fn migrate(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.migrate()
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+}
 
 struct Scene {
     catalog: Arc<Catalog>,
@@ -135,4 +166,17 @@ fn damaged_orders_do_not_stop_the_warming() {
     scene.settle();
     let sound = (0..100).rev().filter(|n| ![3, 77, 78].contains(n));
     assert_eq!(scene.cached(), sound.map(|n| format!("o{n}")).collect::<Vec<_>>());
+}
+
+/// Design: outages are waited out, by warming up too.
+#[test]
+fn warming_waits_out_an_outage() {
+    let mut fresh = stores::embedded();
+    fill(&fresh, 100);
+    let inner = Arc::clone(&fresh.connect);
+    fresh.connect = Arc::new(Away { inner, failures: AtomicUsize::new(6) });
+    let scene = Scene::new(fresh, 10_000);
+    scene.warm(100, 5);
+    scene.settle();
+    assert_eq!(scene.cached().len(), 100);
 }
