@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 #![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
+mod appender;
 mod coherence;
 mod daemon;
 mod embedded_run;
