@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
 mod coherence;
+mod commands;
 mod daemon;
 mod embedded_run;
 mod embedded_topic;
@@ -15,6 +16,7 @@ mod layers;
 mod order;
 mod pipeline;
 mod produce;
+mod proxy;
 mod readme;
 mod servers;
 mod start;
