@@ -3,7 +3,7 @@
 //! When a fetch reaches a compressed set, the crate `kafka` returns that set's messages alone and
 //! throws away the plain ones before it. So the size of the fetch must take in the plain ones and
 //! end before the compressed set is complete. Below that window nothing comes, above it messages
-//! are missing at the start; the window is as wide as the compressed set. Brokers of 3.9 cut between
+//! are missing at the start; the window is as wide as the compressed set. Kafka 3.9 cuts between
 //! stored batches, so that halving the size steps over the window (on 2026-11-20 a fetch of 8192
 //! bytes missed messages and one of 4096 was empty); bisecting can't miss it.
 //!
