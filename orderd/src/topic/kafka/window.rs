@@ -4,8 +4,8 @@
 //! throws away the plain ones before it. So the size of the fetch must take in the plain ones and
 //! end before the compressed set is complete. Below that window nothing comes, above it messages
 //! are missing at the start; the window is as wide as the compressed set. Kafka 3.9 cuts between
-//! stored batches, so that halving the size steps over the window (on 2026-11-20 it lay between 4551
-//! and 4967 bytes: 8192 missed messages and 4096 showed nothing); bisecting can't miss it.
+//! stored batches, so that halving the size steps over the window (on 2026-11-20 one lay from 4551
+//! to 4967 bytes: 8192 missed messages and 4096 showed nothing); bisecting can't miss it.
 //!
 //! Where no size shows the message, it isn't in the log: compaction took it, or the offset is a
 //! control record.
