@@ -173,6 +173,7 @@ impl App {
             connect: outside.connect,
             readiness: Arc::clone(&self.readiness),
             fatal: self.fatal.clone(),
+            clock: clock.clone(),
         };
         self.intake.spawn("store-watch", move |stop| {
             if !watch.first_contact(stop) {
@@ -284,6 +285,7 @@ struct Watch {
     connect: Arc<dyn Connect>,
     readiness: Arc<Readiness>,
     fatal: Sender<Event>,
+    clock: Clock,
 }
 
 impl Watch {
@@ -294,7 +296,7 @@ impl Watch {
             match self.connect.migrate() {
                 Ok(applied) => {
                     tracing::info!(store = self.connect.name(), ?applied, "the store is reached");
-                    self.readiness.ready(Part::Store);
+                    self.readiness.confirm(Part::Store, self.clock.now());
                     return true;
                 }
                 Err(StoreError::Configuration(sentence)) => {
@@ -318,7 +320,7 @@ impl Watch {
             match open.and_then(|mut store| store.newest(1).map(|_| store)) {
                 Ok(answered) => {
                     store = Some(answered);
-                    self.readiness.ready(Part::Store);
+                    self.readiness.confirm(Part::Store, self.clock.now());
                 }
                 Err(error) => self.missing(&error),
             }

@@ -4,7 +4,7 @@
 //! the database threads. An id that the store doesn't have is remembered for [`ABSENT_FOR_MAX`], so
 //! that asking for nonsense at full speed doesn't reach the database at full speed.
 //!
-//! Coherence, by tickets ([`tickets`]):
+//! Coherence, by tickets (`tickets`):
 //! * Every fill (load, absence, warm-up, ingest) takes a ticket before its statement is sent, ingest
 //!   before its COMMIT.
 //! * A write ([`Writes::publish`]) or an invalidation voids every other ticket for its keys.

@@ -8,6 +8,7 @@ use crate::supervise::readiness::Readiness;
 use ::http::StatusCode;
 use ::http::header;
 use bytes::Bytes;
+use std::time::Instant;
 
 /// 200 as long as requests are answered at all: nothing else is asked.
 pub(super) fn alive() -> Response {
@@ -15,8 +16,8 @@ pub(super) fn alive() -> Response {
 }
 
 /// 200 if nothing is missing, else 503; each part with `"ok"` or a sentence on what it lacks.
-pub(super) fn ready(readiness: &Readiness) -> Response {
-    let snapshot = readiness.snapshot();
+pub(super) fn ready(readiness: &Readiness, now: Instant) -> Response {
+    let snapshot = readiness.snapshot(now);
     let is_ready = snapshot.iter().all(|(_, missing)| missing.is_none());
     let parts: serde_json::Map<String, serde_json::Value> = snapshot
         .into_iter()

@@ -110,7 +110,7 @@ fn read(
         Route::Orders => list::page(service, &Query::of(&head.uri)?, condition),
         Route::Recent => list::recent(service, condition),
         Route::Healthz => Ok(Answer::Now(health::alive())),
-        Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness))),
+        Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&condition))),
         Route::OrderByParameter => Err(method_not_allowed(route)),
     }

@@ -3,7 +3,7 @@
 //! One round:
 //!
 //! 1. fetch the next messages of the topic;
-//! 2. decode and validate them; what can't be an order becomes a dead letter ([`batch`]);
+//! 2. decode and validate them; what can't be an order becomes a dead letter (`batch`);
 //! 3. announce the orders to the catalog;
 //! 4. save orders, dead letters and positions in one transaction;
 //! 5. publish what was written to the catalog;
@@ -142,13 +142,16 @@ impl Ingest {
         let mut source = self.sources.open()?;
         let mut store = self.connect.connect()?;
         let bounds = source.bounds()?;
-        let mut positions = self.assign(&mut *store, &mut *source, &bounds)?;
+        let (mut positions, reads_all) = self.assign(&mut *store, &mut *source, &bounds)?;
         tracing::info!(topic = self.topic, ?positions, "reading the topic");
         let mut limit = BATCH_MAX;
         let mut bounds_at = self.clock.now() + BOUNDS_EVERY;
         while !stop.is_stopped() {
             let mut messages = VecDeque::from(source.fetch(FETCH_WAIT)?);
             let received_at = self.clock.now();
+            if reads_all {
+                self.readiness.confirm(Part::Topic, received_at);
+            }
             while !messages.is_empty() && !stop.is_stopped() {
                 let count = messages.len().min(limit);
                 let taken = &messages.make_contiguous()[..count];
@@ -178,13 +181,14 @@ impl Ingest {
     }
 
     /// Asks the store where each partition stands and lets the source read from there. Returns the
-    /// stored positions, which the next advance of each partition starts from.
+    /// stored positions, which the next advance of each partition starts from, and whether every
+    /// partition can be read.
     fn assign(
         &self,
         store: &mut dyn Store,
         source: &mut dyn Source,
         bounds: &[Bounds],
-    ) -> Result<BTreeMap<i32, i64>, SessionError> {
+    ) -> Result<(BTreeMap<i32, i64>, bool), SessionError> {
         let starts: Vec<_> = bounds.iter().map(|b| (b.partition, b.earliest)).collect();
         let stored = store.assign(&self.group, &self.topic, &starts)?;
         let mut reading = Vec::with_capacity(stored.len());
@@ -214,16 +218,14 @@ impl Ingest {
             reading.push((partition, position.max(bounds.earliest)));
         }
         source.seek(&reading);
-        if beyond.is_empty() {
-            self.readiness.ready(Part::Topic);
-        } else {
+        if !beyond.is_empty() {
             let reason = format!(
                 "the stored position of partitions {beyond:?} lies beyond the end of their log; \
                  see `orderd positions set`"
             );
             self.readiness.missing(Part::Topic, reason);
         }
-        Ok(stored.into_iter().collect())
+        Ok((stored.into_iter().collect(), beyond.is_empty()))
     }
 
     fn batch(&self, messages: &[Message], positions: &BTreeMap<i32, i64>) -> Batch {

@@ -8,7 +8,7 @@
 //! Invariants:
 //! * Both queues are bounded; a full one is an answer, not a wait.
 //! * Reads are idempotent, so one that finds its connection broken is tried once more on another.
-//! * After a failed connect a thread answers at once for [`RECONNECT_PAUSE`], so that an outage
+//! * After a failed connect a thread answers at once for `RECONNECT_PAUSE`, so that an outage
 //!   doesn't turn into a storm of connects.
 //! * A job that is dropped unanswered drops its reply; whoever waits learns it from that.
 

@@ -1,16 +1,26 @@
 //! What the daemon still lacks before it can do all of its work.
 //!
-//! Set by whoever owns a part, read by HTTP. A daemon that is stopping is never ready.
+//! Set by whoever owns a part, read by HTTP. An owner confirms its part again and again, and a part
+//! that wasn't confirmed for [`SILENT_MAX`] is missing: a thread that hangs in a library's call can't
+//! say so itself (the Kafka client waits 120 s for a silent broker; measured 2026-11-20).
+//!
+//! A daemon that is stopping is never ready.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+/// How long a part counts as ready without being confirmed. The store is asked every second, and the
+/// topic several times a second.
+pub const SILENT_MAX: Duration = Duration::from_secs(5);
 
 /// A part without which the daemon isn't ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The database threads reach the store, and its schema is up to date.
     Store,
-    /// Ingest reads the topic.
+    /// Ingest reads the topic and saves what it reads.
     Topic,
     /// The daemon isn't on its way out.
     Running,
@@ -30,10 +40,18 @@ impl Part {
     }
 }
 
-/// The state of every part: `None` when ready, else one sentence on what is missing.
+#[derive(Clone, Debug)]
+enum State {
+    Missing(String),
+    ConfirmedAt(Instant),
+    /// Ready until somebody says otherwise.
+    Ready,
+}
+
+/// The state of every part.
 #[derive(Debug)]
 pub struct Readiness {
-    missing: Mutex<[Option<String>; Part::ALL.len()]>,
+    states: Mutex<[State; Part::ALL.len()]>,
 }
 
 impl Default for Readiness {
@@ -45,32 +63,86 @@ impl Default for Readiness {
 impl Readiness {
     /// Everything but `Running` is missing.
     pub fn new() -> Self {
-        let not_yet = || Some("not reached yet".to_owned());
-        Self { missing: Mutex::new([not_yet(), not_yet(), None]) }
+        let not_yet = || State::Missing("not reached yet".to_owned());
+        Self { states: Mutex::new([not_yet(), not_yet(), State::Ready]) }
     }
 
-    /// The part is ready.
-    pub fn ready(&self, part: Part) {
-        self.set(part, None);
+    /// The part is ready at the time `now`.
+    pub fn confirm(&self, part: Part, now: Instant) {
+        self.set(part, State::ConfirmedAt(now));
     }
 
     /// The part isn't ready, for this reason.
     pub fn missing(&self, part: Part, reason: impl Into<String>) {
-        self.set(part, Some(reason.into()));
+        self.set(part, State::Missing(reason.into()));
     }
 
-    /// Every part with what it lacks, in the order of [`Part::ALL`].
-    pub fn snapshot(&self) -> Vec<(Part, Option<String>)> {
-        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Part::ALL.into_iter().zip(missing).collect()
+    /// Every part with what it lacks at the time `now`, in the order of [`Part::ALL`]; `None` is
+    /// nothing.
+    pub fn snapshot(&self, now: Instant) -> Vec<(Part, Option<String>)> {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Part::ALL.into_iter().zip(states.map(|state| state.lack(now))).collect()
     }
 
-    /// Whether nothing is missing.
-    pub fn is_ready(&self) -> bool {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).iter().all(Option::is_none)
+    /// Whether nothing is missing at the time `now`.
+    pub fn is_ready(&self, now: Instant) -> bool {
+        self.snapshot(now).iter().all(|(_, missing)| missing.is_none())
     }
 
-    fn set(&self, part: Part, reason: Option<String>) {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner)[part as usize] = reason;
+    fn set(&self, part: Part, state: State) {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)[part as usize] = state;
+    }
+}
+
+impl State {
+    fn lack(self, now: Instant) -> Option<String> {
+        match self {
+            Self::Missing(reason) => Some(reason),
+            Self::Ready => None,
+            Self::ConfirmedAt(at) => {
+                let silent = now.saturating_duration_since(at);
+                (silent >= SILENT_MAX).then(|| format!("silent for {} s", silent.as_secs()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    fn missing(readiness: &Readiness, clock: &Clock) -> [Option<String>; 3] {
+        let missing: Vec<_> = readiness.snapshot(clock.now()).into_iter().map(|p| p.1).collect();
+        missing.try_into().unwrap()
+    }
+
+    /// Section 3: `/readyz` says which part isn't ready.
+    #[test]
+    fn each_part_is_missing_until_it_is_confirmed() {
+        let (readiness, clock) = (Readiness::new(), Clock::manual());
+        let not_yet = Some("not reached yet".to_owned());
+        assert_eq!(missing(&readiness, &clock), [not_yet.clone(), not_yet.clone(), None]);
+        readiness.confirm(Part::Store, clock.now());
+        assert_eq!(missing(&readiness, &clock), [None, not_yet, None]);
+        assert!(!readiness.is_ready(clock.now()));
+        readiness.confirm(Part::Topic, clock.now());
+        assert!(readiness.is_ready(clock.now()));
+        readiness.missing(Part::Running, "stopping");
+        assert_eq!(missing(&readiness, &clock), [None, None, Some("stopping".to_owned())]);
+    }
+
+    /// Issue: a server that falls silent is noticed though the thread that asks it hangs.
+    #[test]
+    fn a_part_that_is_silent_for_five_seconds_is_missing() {
+        let (readiness, clock) = (Readiness::new(), Clock::manual());
+        readiness.confirm(Part::Store, clock.now());
+        readiness.confirm(Part::Topic, clock.now());
+        clock.advance(SILENT_MAX - Duration::from_nanos(1));
+        assert!(readiness.is_ready(clock.now()));
+        readiness.confirm(Part::Store, clock.now());
+        clock.advance(Duration::from_nanos(1));
+        let silent = Some("silent for 5 s".to_owned());
+        assert_eq!(missing(&readiness, &clock), [None, silent, None]);
     }
 }

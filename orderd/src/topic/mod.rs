@@ -86,7 +86,8 @@ pub trait Source: Send {
     /// Sets what [`Source::fetch`] reads: these partitions, from these offsets, and no others.
     fn seek(&mut self, positions: &[(i32, i64)]);
 
-    /// The next messages, waiting up to `wait_max` for the first. Empty when none came. What was
+    /// The next messages, waiting up to `wait_max` for the first. Empty when none came; it may end
+    /// before that with nothing, and is just called again. What was
     /// handed out is not handed out again until [`Source::seek`].
     ///
     /// # Errors

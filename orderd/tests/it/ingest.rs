@@ -325,7 +325,7 @@ fn a_position_beyond_the_log_is_not_read_past() {
     scene.append(&[order("a", 1).body().clone()]);
     scene.start();
     let missing = || {
-        let snapshot = scene.readiness.snapshot();
+        let snapshot = scene.readiness.snapshot(Clock::system().now());
         snapshot.into_iter().find(|(part, _)| *part == Part::Topic).unwrap().1
     };
     wait_until("the topic isn't ready", || {

@@ -15,6 +15,7 @@ mod layers;
 mod order;
 mod pipeline;
 mod produce;
+mod readme;
 mod servers;
 mod start;
 mod store;

@@ -3,6 +3,7 @@
 use crate::http::site::SERVERS;
 use crate::http::site::Site;
 use crate::http::site::problem;
+use orderd::clock::Clock;
 use orderd::supervise::readiness::Part;
 
 /// Section 3: 405 with `Allow`, 501 for unknown methods, OPTIONS.
@@ -74,12 +75,12 @@ fn health_says_what_is_missing() {
         let waiting = site.get("/readyz");
         assert_eq!((waiting.status, waiting.header("retry-after")), (503, "1"), "{server:?}");
         assert_eq!(waiting.json()["parts"]["store"], "not reached yet");
-        site.readiness.ready(Part::Store);
+        site.readiness.confirm(Part::Store, Clock::system().now());
         site.readiness.missing(Part::Topic, "the topic orders can't be reached");
         let parts = site.get("/readyz").json()["parts"].clone();
         assert_eq!(parts["store"], "ok");
         assert_eq!(parts["topic"], "the topic orders can't be reached");
-        site.readiness.ready(Part::Topic);
+        site.readiness.confirm(Part::Topic, Clock::system().now());
         let ready = site.get("/readyz");
         assert_eq!((ready.status, ready.header("cache-control")), (200, "no-store"));
         site.readiness.missing(Part::Running, "the daemon is stopping");

@@ -4,6 +4,7 @@ mod connecting;
 mod embedded;
 mod postgres;
 mod sample;
+mod schema;
 
 use crate::servers::TestDatabase;
 use crate::servers::database;

@@ -215,29 +215,41 @@ fn tampered_rows_are_corrupt() {
     }
 }
 
-/// Design: rows are locked in the order of their ids, so writers of the same orders never deadlock.
+/// Design: rows are locked in the order of their ids, so writers of the same orders never deadlock,
+/// whatever the order of their messages is.
 #[test]
 fn writers_of_the_same_orders_do_not_deadlock() {
-    let (_database, postgres, mut store, _operator) = opened("");
-    store.assign(GROUP, TOPIC, &[(1, 0)]).unwrap();
+    let (database, postgres, mut store, mut operator) = opened("");
     let ids: Vec<String> = (0..100).map(|number| format!("id-{number:03}")).collect();
+    let orders = |content: &str| ids.iter().map(|id| simple(id, content)).collect::<Vec<_>>();
+    store.save(&batch(0, orders("first"))).unwrap();
+    store.assign(GROUP, TOPIC, &[(1, 0), (2, 0)]).unwrap();
+
+    // Both writers come to a halt in the middle: without an order each would hold a half by then.
+    // A session sees the same activity for all of a transaction, so another one looks.
+    let mut observer = Client::connect(database.url(), NoTls).unwrap();
+    let mut halt = operator.transaction().unwrap();
+    halt.batch_execute("select from orders where order_uid = 'id-050' for update").unwrap();
     std::thread::scope(|scope| {
-        for partition in 0..2 {
-            let (mut writer, ids) = (postgres.connect().unwrap(), &ids);
-            scope.spawn(move || {
-                for round in 0..30 {
-                    let content = format!("{partition} {round}");
-                    let mut orders: Vec<Order> =
-                        ids.iter().map(|id| simple(id, &content)).collect();
-                    if partition == 1 {
-                        orders.reverse();
-                    }
-                    let mut batch = batch(round * 100, orders);
-                    batch.advances[0].partition = partition;
-                    writer.save(&batch).unwrap();
-                }
-            });
+        for partition in 1..=2 {
+            let mut writer = postgres.connect().unwrap();
+            let mut orders = orders(&format!("from partition {partition}"));
+            if partition == 2 {
+                orders.reverse();
+            }
+            let mut batch = batch(0, orders);
+            batch.advances[0].partition = partition;
+            scope.spawn(move || writer.save(&batch).unwrap());
         }
+        let waiting = "select from pg_stat_activity where wait_event_type = 'Lock' \
+             and application_name = 'orderd' and datname = current_database()";
+        let pause = StopToken::new();
+        let both_wait = (0..2000).any(|_| {
+            pause.wait(Duration::from_millis(1));
+            observer.query(waiting, &[]).unwrap().len() == 2
+        });
+        halt.rollback().unwrap();
+        assert!(both_wait, "both writers wait for a lock");
     });
     assert_eq!(store.counts().unwrap().orders, 100);
     assert_eq!(store.page(None, 100).unwrap().len(), 100);
