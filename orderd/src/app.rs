@@ -117,7 +117,7 @@ impl App {
         // Intake stops before the rest, so that the batch in hand is saved while HTTP still answers.
         let intake = Arc::new(Crew::new(StopToken::new()));
         let crew = Arc::new(Crew::new(StopToken::new()));
-        let outside = outside(&crew, clock, settings)?;
+        let outside = outside(&intake, clock, settings)?;
         let listener = http::bind(settings.listen)?;
         let address = listener.local_addr()?;
         let readiness = Arc::new(Readiness::new());
@@ -233,16 +233,18 @@ fn writes(settings: &cli::Serve) -> http::Writes {
 }
 
 /// Puts together store and topic. Only what is embedded is opened; servers are reached later.
-fn outside(crew: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside, StartError> {
+fn outside(intake: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside, StartError> {
     let kafka = &settings.kafka;
     let on_kafka = !kafka.kafka_brokers.is_empty();
-    let embedded = if settings.database_url.is_none() || !on_kafka {
+    // Before the folder is opened, so that a wrong URL leaves none behind.
+    let postgres = settings.database_url.as_deref().map(Postgres::new).transpose()?;
+    let embedded = if postgres.is_none() || !on_kafka {
         Some(Embedded::open(&settings.data_dir)?)
     } else {
         None
     };
-    let connect: Arc<dyn Connect> = match (&settings.database_url, &embedded) {
-        (Some(url), _) => Arc::new(Postgres::new(url)?),
+    let connect: Arc<dyn Connect> = match (postgres, &embedded) {
+        (Some(postgres), _) => Arc::new(postgres),
         (None, Some(embedded)) => Arc::new(embedded.clone()),
         (None, None) => unreachable!("without a database's URL the embedded store was opened"),
     };
@@ -252,7 +254,7 @@ fn outside(crew: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside,
             (Arc::new(topic.clone()), Arc::new(topic))
         }
         _ => {
-            let topic = kafka_topic(crew, clock, kafka, &settings.kafka_group)?;
+            let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group)?;
             (Arc::new(topic.clone()), Arc::new(topic))
         }
     };
