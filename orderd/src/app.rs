@@ -238,15 +238,14 @@ fn outside(intake: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outsid
     let on_kafka = !kafka.kafka_brokers.is_empty();
     // Before the folder is opened, so that a wrong URL leaves none behind.
     let postgres = settings.database_url.as_deref().map(Postgres::new).transpose()?;
-    let embedded = if postgres.is_none() || !on_kafka {
-        Some(Embedded::open(&settings.data_dir)?)
-    } else {
-        None
-    };
-    let connect: Arc<dyn Connect> = match (postgres, &embedded) {
-        (Some(postgres), _) => Arc::new(postgres),
-        (None, Some(embedded)) => Arc::new(embedded.clone()),
-        (None, None) => unreachable!("without a database's URL the embedded store was opened"),
+    let open = || Embedded::open(&settings.data_dir);
+    let (connect, embedded): (Arc<dyn Connect>, Option<Embedded>) = match postgres {
+        Some(postgres) if on_kafka => (Arc::new(postgres), None),
+        Some(postgres) => (Arc::new(postgres), Some(open()?)),
+        None => {
+            let embedded = open()?;
+            (Arc::new(embedded.clone()), Some(embedded))
+        }
     };
     let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) = match &embedded {
         Some(embedded) if !on_kafka => {
