@@ -98,7 +98,7 @@ pub struct App {
     crew: Arc<Crew>,
     intake: Arc<Crew>,
     events: Receiver<Event>,
-    fatal: Sender<Event>,
+    notify: Sender<Event>,
 }
 
 /// Where orders are kept and come through, by the settings.
@@ -144,8 +144,8 @@ impl App {
             let clock = clock.clone();
             intake.spawn("demo", move |stop| produce::demo(&appender, interval, &clock, stop))?;
         }
-        let (fatal, events) = bounded(4);
-        let app = Self { address, catalog, readiness, crew, intake, events, fatal };
+        let (notify, events) = bounded(4);
+        let app = Self { address, catalog, readiness, crew, intake, events, notify };
         app.start_intake(settings, outside, clock)?;
         Ok(app)
     }
@@ -172,7 +172,7 @@ impl App {
         let watch = Watch {
             connect: outside.connect,
             readiness: Arc::clone(&self.readiness),
-            fatal: self.fatal.clone(),
+            notify: self.notify.clone(),
             clock: clock.clone(),
         };
         self.intake.spawn("store-watch", move |stop| {
@@ -211,7 +211,7 @@ impl App {
 
     /// Where signals are sent to.
     pub fn events(&self) -> Sender<Event> {
-        self.fatal.clone()
+        self.notify.clone()
     }
 
     /// Stops the daemon, within [`STOP_WAIT_MAX`]. Returns the names of the threads that had to be
@@ -285,7 +285,7 @@ pub fn kafka_topic(
 struct Watch {
     connect: Arc<dyn Connect>,
     readiness: Arc<Readiness>,
-    fatal: Sender<Event>,
+    notify: Sender<Event>,
     clock: Clock,
 }
 
@@ -335,6 +335,6 @@ impl Watch {
 
     fn fatal(&self, sentence: String) {
         // A full channel means that the daemon is ending for another reason already.
-        let _ = self.fatal.try_send(Event::Fatal(sentence));
+        let _ = self.notify.try_send(Event::Fatal(sentence));
     }
 }
