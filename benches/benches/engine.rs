@@ -9,9 +9,9 @@ use benches::rounds::timed;
 use criterion::Criterion;
 use std::time::Duration;
 
-/// Capacities, each with the share of hits of the read-through, which the keys' seed determines.
-/// Measured 2026-11-20; a naive LRU gives the same (a test holds it).
-const SIZES: [(usize, f64); 2] = [(1_000, 0.0), (100_000, 0.0)];
+/// Capacities, each with the share of hits of the read-through (2026-11-20), which the seed of the
+/// keys determines. At a tiny capacity a test holds it against a naive LRU.
+const SIZES: [(usize, f64); 2] = [(1_000, 0.665), (100_000, 0.766)];
 
 /// How far the share may lie off: other releases of the random generator draw other keys.
 const HIT_RATIO_TOLERANCE: f64 = 0.01;

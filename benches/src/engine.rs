@@ -1,14 +1,14 @@
 //! The engine's own operations, from `u64` to `u64`, on one thread.
 //!
-//! Every value is the complement of its key, and every answer is compared with it; every run compares
-//! the engine's own counts with what it was asked for.
+//! Every value is the complement of its key, and every answer is compared with it; every run
+//! compares the engine's own counts with what it was asked for.
 
 use crate::keys::Keys;
 use lru_engine::Cache;
 use lru_engine::LruMap;
 
-/// How many keys are drawn beforehand: 2 MiB of them, read in order, and more than the largest cache
-/// holds.
+/// How many keys are drawn beforehand: 2 MiB of them, read in order, and more than the largest
+/// cache holds.
 const DRAWN: usize = 1 << 18;
 
 /// The keys of a read-through, for each entry of the capacity.
@@ -86,7 +86,8 @@ impl Workload for MapChurn {
     }
 }
 
-/// Lookups of Zipf keys in an [`LruMap`] that holds a tenth of them, with an insert after each miss.
+/// Lookups of Zipf keys in an [`LruMap`] that holds a tenth of them, with an insert after each
+/// miss.
 #[derive(Debug)]
 pub struct MapReadThrough {
     map: LruMap<u64, u64>,

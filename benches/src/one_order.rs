@@ -1,8 +1,8 @@
 //! Reading one order: from the engine, from the catalog in front of it, and from PostgreSQL.
 //!
-//! Every way reads the same orders in the same shuffled sequence, by ids that were parsed anew, as a
-//! request brings them. Every answer's digest is compared while the clock runs (a few nanoseconds, on
-//! each side the same); [`OneOrder::check_bodies`] compares the bytes.
+//! Every way reads the same orders in the same shuffled sequence, by ids that were parsed anew, as
+//! a request brings them. Every answer's digest is compared while the clock runs (a few
+//! nanoseconds, on each side the same); [`OneOrder::check_bodies`] compares the bytes.
 
 use crate::keys::SEED;
 use crate::own_database::OwnDatabase;
@@ -146,8 +146,8 @@ impl OneOrder {
         }
     }
 
-    /// Misses in the catalog, each after the order was forgotten: through a database thread and back,
-    /// and into the cache again.
+    /// Misses in the catalog, each after the order was forgotten: through a database thread and
+    /// back, and into the cache again.
     fn catalog_misses(&mut self, times: u64) {
         for _ in 0..times {
             let (uid, order) = turn(&self.orders, &mut self.next);

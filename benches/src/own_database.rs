@@ -6,6 +6,7 @@
 
 use orderd::clock::Clock;
 use orderd::store::Connect;
+use orderd::store::database::Chain;
 use orderd::store::postgres::Postgres;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
@@ -112,7 +113,7 @@ impl Server {
     fn run(&self, sql: &str) -> Result<(), Box<dyn Error>> {
         let refused = |error: postgres::Error| match error.as_db_error() {
             Some(told) => format!("PostgreSQL refuses to {sql}: {}", told.message()),
-            None => format!("PostgreSQL can't be reached to {sql}: {error}"),
+            None => format!("PostgreSQL can't be reached to {sql}: {}", Chain(&error)),
         };
         let mut client = Client::connect(&self.url, NoTls).map_err(refused)?;
         Ok(client.batch_execute(sql).map_err(refused)?)

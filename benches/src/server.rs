@@ -1,8 +1,8 @@
 //! The PostgreSQL server of a run: the one that the user names, or a private one.
 //!
-//! The private one comes from the script that serves the tests too. It makes a cluster in a temporary
-//! folder, under an unprivileged user if need be, on a free port of 127.0.0.1 and without fsync
-//! (which reads don't notice); runs this very program again with the server's URL in
+//! The private one comes from the script that serves the tests too. It makes a cluster in a
+//! temporary folder, under an unprivileged user if need be, on a free port of 127.0.0.1 and without
+//! fsync (which reads don't notice); runs this very program again with the server's URL in
 //! [`TEST_VARIABLE`]; and stops and removes the cluster however that ends, Ctrl-C included.
 //!
 //! Nothing here installs PostgreSQL: the script would, so it is only called when there is one.
