@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench migrateup servers cargo
+.PHONY: help run test test-here check bench fuzz migrateup servers cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,17 @@ check: cargo ## format, clippy and docs, warnings denied
 	$(CARGO) clippy --package benches --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude benches --all-features --no-deps
 
-bench: cargo ## run the benchmarks
+bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of their own
 	$(CARGO) bench --package benches
+
+# The fuzzer asks for compiler options that a stable compiler has and hides.
+fuzz: cargo ## fuzz each target for a minute (gets cargo-fuzz; needs a C++ compiler)
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
+	@mkdir -p fuzz/corpus/lru_ops fuzz/corpus/order_decode
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run lru_ops fuzz/corpus/lru_ops \
+		-- -max_total_time=60
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run order_decode fuzz/corpus/order_decode \
+		fuzz/seeds/order_decode -- -max_total_time=60
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate

@@ -98,7 +98,7 @@ pub struct App {
     crew: Arc<Crew>,
     intake: Arc<Crew>,
     events: Receiver<Event>,
-    fatal: Sender<Event>,
+    notify: Sender<Event>,
 }
 
 /// Where orders are kept and come through, by the settings.
@@ -117,7 +117,7 @@ impl App {
         // Intake stops before the rest, so that the batch in hand is saved while HTTP still answers.
         let intake = Arc::new(Crew::new(StopToken::new()));
         let crew = Arc::new(Crew::new(StopToken::new()));
-        let outside = outside(&crew, clock, settings)?;
+        let outside = outside(&intake, clock, settings)?;
         let listener = http::bind(settings.listen)?;
         let address = listener.local_addr()?;
         let readiness = Arc::new(Readiness::new());
@@ -144,8 +144,8 @@ impl App {
             let clock = clock.clone();
             intake.spawn("demo", move |stop| produce::demo(&appender, interval, &clock, stop))?;
         }
-        let (fatal, events) = bounded(4);
-        let app = Self { address, catalog, readiness, crew, intake, events, fatal };
+        let (notify, events) = bounded(4);
+        let app = Self { address, catalog, readiness, crew, intake, events, notify };
         app.start_intake(settings, outside, clock)?;
         Ok(app)
     }
@@ -172,7 +172,7 @@ impl App {
         let watch = Watch {
             connect: outside.connect,
             readiness: Arc::clone(&self.readiness),
-            fatal: self.fatal.clone(),
+            notify: self.notify.clone(),
             clock: clock.clone(),
         };
         self.intake.spawn("store-watch", move |stop| {
@@ -211,7 +211,7 @@ impl App {
 
     /// Where signals are sent to.
     pub fn events(&self) -> Sender<Event> {
-        self.fatal.clone()
+        self.notify.clone()
     }
 
     /// Stops the daemon, within [`STOP_WAIT_MAX`]. Returns the names of the threads that had to be
@@ -233,18 +233,19 @@ fn writes(settings: &cli::Serve) -> http::Writes {
 }
 
 /// Puts together store and topic. Only what is embedded is opened; servers are reached later.
-fn outside(crew: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside, StartError> {
+fn outside(intake: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside, StartError> {
     let kafka = &settings.kafka;
     let on_kafka = !kafka.kafka_brokers.is_empty();
-    let embedded = if settings.database_url.is_none() || !on_kafka {
-        Some(Embedded::open(&settings.data_dir)?)
-    } else {
-        None
-    };
-    let connect: Arc<dyn Connect> = match (&settings.database_url, &embedded) {
-        (Some(url), _) => Arc::new(Postgres::new(url)?),
-        (None, Some(embedded)) => Arc::new(embedded.clone()),
-        (None, None) => unreachable!("without a database's URL the embedded store was opened"),
+    // Before the folder is opened, so that a wrong URL leaves none behind.
+    let postgres = settings.database_url.as_deref().map(Postgres::new).transpose()?;
+    let open = || Embedded::open(&settings.data_dir);
+    let (connect, embedded): (Arc<dyn Connect>, Option<Embedded>) = match postgres {
+        Some(postgres) if on_kafka => (Arc::new(postgres), None),
+        Some(postgres) => (Arc::new(postgres), Some(open()?)),
+        None => {
+            let embedded = open()?;
+            (Arc::new(embedded.clone()), Some(embedded))
+        }
     };
     let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) = match &embedded {
         Some(embedded) if !on_kafka => {
@@ -252,7 +253,7 @@ fn outside(crew: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside,
             (Arc::new(topic.clone()), Arc::new(topic))
         }
         _ => {
-            let topic = kafka_topic(crew, clock, kafka, &settings.kafka_group)?;
+            let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group)?;
             (Arc::new(topic.clone()), Arc::new(topic))
         }
     };
@@ -284,7 +285,7 @@ pub fn kafka_topic(
 struct Watch {
     connect: Arc<dyn Connect>,
     readiness: Arc<Readiness>,
-    fatal: Sender<Event>,
+    notify: Sender<Event>,
     clock: Clock,
 }
 
@@ -334,6 +335,6 @@ impl Watch {
 
     fn fatal(&self, sentence: String) {
         // A full channel means that the daemon is ending for another reason already.
-        let _ = self.fatal.try_send(Event::Fatal(sentence));
+        let _ = self.notify.try_send(Event::Fatal(sentence));
     }
 }

@@ -68,7 +68,7 @@ impl Generator {
     /// The next message, with an order of the time `now`, cut to microseconds.
     pub fn produce(&mut self, now: Timestamp) -> Produced {
         let uid = self.uid();
-        let document = template::document(self.template, &uid, cut(now), &mut self.random);
+        let document = template::document(self.template, &uid, now.into(), &mut self.random);
         let order = Order::restore(uid, document);
         if self.bad_share > 0.0 && self.random.random_bool(self.bad_share) {
             return self.damaged(&order);
@@ -114,15 +114,6 @@ fn scattered(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     number ^ (number >> 31)
-}
-
-/// The time cut to microseconds, as orders keep it.
-fn cut(time: Timestamp) -> Timestamp {
-    let microseconds = time.as_nanosecond().div_euclid(1000);
-    i64::try_from(microseconds)
-        .ok()
-        .and_then(|microseconds| Timestamp::from_microsecond(microseconds).ok())
-        .unwrap_or(time)
 }
 
 /// The id that a damaged message still shows.

@@ -1,6 +1,7 @@
 //! The documents of produced orders: the sample with another identity, or all made up.
 
 use crate::generate::Template;
+use crate::order::Moment;
 use crate::order::OrderUid;
 use crate::order::decode::decode;
 use crate::order::document::Delivery;
@@ -40,7 +41,7 @@ const SERVICES: [&str; 4] = ["meest", "cdek", "dhl", "dpd"];
 pub(crate) fn document(
     template: Template,
     uid: &OrderUid,
-    now: Timestamp,
+    now: Moment,
     random: &mut StdRng,
 ) -> Document {
     let track_number = format!("WBILM{:07}", random.random_range(0..10_000_000));
@@ -50,7 +51,7 @@ pub(crate) fn document(
     }
 }
 
-fn model(uid: &OrderUid, now: Timestamp, track_number: String) -> Document {
+fn model(uid: &OrderUid, now: Moment, track_number: String) -> Document {
     let mut document = MODEL.clone();
     uid.as_str().clone_into(&mut document.order_uid);
     uid.as_str().clone_into(&mut document.payment.transaction);
@@ -62,7 +63,7 @@ fn model(uid: &OrderUid, now: Timestamp, track_number: String) -> Document {
     document
 }
 
-fn made_up(uid: &OrderUid, now: Timestamp, track_number: String, random: &mut StdRng) -> Document {
+fn made_up(uid: &OrderUid, now: Moment, track_number: String, random: &mut StdRng) -> Document {
     let items = items(&track_number, random);
     let payment = payment(uid, now, &items, random);
     Document {
@@ -96,7 +97,7 @@ fn delivery(random: &mut StdRng) -> Delivery {
     }
 }
 
-fn payment(uid: &OrderUid, now: Timestamp, items: &[Item], random: &mut StdRng) -> Payment {
+fn payment(uid: &OrderUid, now: Moment, items: &[Item], random: &mut StdRng) -> Payment {
     let goods_total = items.iter().map(|item| item.total_price).sum();
     let delivery_cost = random.random_range(0..3000);
     let custom_fee = if random.random_bool(0.2) { random.random_range(1..500) } else { 0 };

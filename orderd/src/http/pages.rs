@@ -22,6 +22,7 @@ use crate::http::orders::milliseconds;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::words::Words;
+use crate::order::Moment;
 use crate::order::OrderUid;
 use crate::order::decode::decode;
 use crate::order::document::Document;
@@ -201,7 +202,7 @@ impl Asked {
             Ok(document) => document,
             Err(error) => return Self::Failed(error),
         };
-        let paid = Timestamp::from_second(document.payment.payment_dt).ok();
+        let paid = Moment::from_second(document.payment.payment_dt);
         let encoded = utf8_percent_encode(order.uid.as_str(), NON_ALPHANUMERIC);
         Self::Found(Box::new(Found {
             json_href: format!("/orders/{encoded}"),
@@ -223,7 +224,7 @@ impl Card {
     /// To the second: a card is for telling orders apart.
     fn created(&self) -> String {
         let second = self.document.date_created.as_second();
-        Timestamp::from_second(second).map(readable).unwrap_or_default()
+        Moment::from_second(second).map(readable).unwrap_or_default()
     }
 }
 
@@ -235,7 +236,7 @@ fn document(order: &StoredOrder, wall: Timestamp) -> Result<Document, ReadError>
 }
 
 /// A time as the script writes it too.
-fn readable(time: Timestamp) -> String {
+fn readable(time: Moment) -> String {
     time.to_string().replace('T', " ").replace('Z', " UTC")
 }
 

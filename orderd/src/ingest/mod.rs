@@ -27,11 +27,13 @@ mod batch;
 
 use crate::backoff::Backoff;
 use crate::catalog::Catalog;
+use crate::catalog::StoredOrder;
 use crate::clock::Clock;
 use crate::order::OrderUid;
 use crate::order::validate::Profile;
 use crate::store::Batch;
 use crate::store::Connect;
+use crate::store::DeadLetter;
 use crate::store::Outcome;
 use crate::store::Saved;
 use crate::store::Store;
@@ -54,6 +56,13 @@ use std::time::Instant;
 /// How many messages one transaction takes. With UNNEST batches 500 orders a transaction saved
 /// 28.5 k orders/s and 2000 no more than that (PostgreSQL 15, 2 cores, 2026-11-20).
 const BATCH_MAX: usize = 500;
+
+/// How many bytes of messages one transaction takes, unless a single message has more: a bound on
+/// what decoding holds in memory.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// How many dead letters of one batch are logged one by one; all are counted, and all are stored.
+const LOGGED_MAX: usize = 10;
 
 /// How long one fetch waits for a message.
 const FETCH_WAIT: Duration = Duration::from_millis(200);
@@ -165,8 +174,7 @@ impl Ingest {
             let mut messages = VecDeque::from(source.fetch(FETCH_WAIT)?);
             let received_at = self.clock.now();
             while !messages.is_empty() && !stop.is_stopped() {
-                let count = messages.len().min(limit);
-                let taken = &messages.make_contiguous()[..count];
+                let taken = first_batch(messages.make_contiguous(), limit);
                 let (batch, count) = self.batch(taken, &positions);
                 match self.save(&mut *store, &mut *source, &batch, received_at) {
                     Ok(()) => {
@@ -285,11 +293,13 @@ impl Ingest {
         writes.publish(orders.written);
         let positions: Vec<_> = batch.advances.iter().map(|a| (a.partition, a.to)).collect();
         source.saved(&positions);
-        for letter in batch.dead_letters.iter().map(|l| (l.origin, &l.reason)) {
-            tracing::warn!(topic = self.topic, origin = ?letter.0, reason = letter.1, "dead letter");
+        for letter in batch.dead_letters.iter().take(LOGGED_MAX) {
+            let DeadLetter { origin, reason, .. } = letter;
+            tracing::warn!(topic = self.topic, ?origin, reason, "dead letter");
         }
-        for letter in &refused {
-            tracing::error!(origin = ?letter.origin, reason = letter.reason, "refused by the store");
+        for letter in refused.iter().take(LOGGED_MAX) {
+            let DeadLetter { origin, reason, .. } = letter;
+            tracing::error!(topic = self.topic, ?origin, reason, "refused by the store");
         }
         tracing::info!(
             topic = self.topic,
@@ -311,6 +321,17 @@ fn starts(bounds: &[Bounds]) -> Vec<(i32, i64)> {
     bounds.iter().map(|bounds| (bounds.partition, bounds.earliest)).collect()
 }
 
+/// The messages at the front that one transaction takes, at least one.
+fn first_batch(messages: &[Message], count_max: usize) -> &[Message] {
+    let mut bytes = 0;
+    let fits = |message: &&Message| {
+        bytes += message.value.len();
+        bytes <= BATCH_BYTES_MAX
+    };
+    let count = messages.iter().take(count_max).take_while(fits).count();
+    &messages[..count.clamp(1, messages.len())]
+}
+
 #[derive(Default)]
 struct Counted {
     inserted: usize,
@@ -319,12 +340,12 @@ struct Counted {
 }
 
 struct Written {
-    written: Vec<crate::catalog::StoredOrder>,
+    written: Vec<StoredOrder>,
     counted: Counted,
 }
 
 /// What a transaction wrote, oldest arrival first, so that the newest is cached as most recent.
-fn count_and_order(saved: Saved) -> (Written, Vec<crate::store::DeadLetter>) {
+fn count_and_order(saved: Saved) -> (Written, Vec<DeadLetter>) {
     let mut counted = Counted::default();
     let mut written = Vec::with_capacity(saved.orders.len());
     for (order, outcome) in saved.orders {
@@ -341,4 +362,32 @@ fn count_and_order(saved: Saved) -> (Written, Vec<crate::store::DeadLetter>) {
     }
     written.sort_unstable_by_key(|order| order.arrival);
     (Written { written, counted }, saved.refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[track_caller]
+    fn check(sizes: &[usize], count_max: usize, expected: usize) {
+        let message = |size: &usize| Message {
+            partition: 0,
+            offset: 0,
+            key: Bytes::new(),
+            value: Bytes::from(vec![b' '; *size]),
+        };
+        let messages: Vec<_> = sizes.iter().map(message).collect();
+        assert_eq!(first_batch(&messages, count_max).len(), expected);
+    }
+
+    /// Design: what a transaction takes is bounded, and a large message alone still goes through.
+    #[test]
+    fn a_batch_is_bounded_in_messages_and_in_bytes() {
+        check(&[1; 10], 500, 10);
+        check(&[1; 10], 3, 3);
+        check(&[BATCH_BYTES_MAX / 2; 3], 500, 2);
+        check(&[BATCH_BYTES_MAX / 2 + 1; 3], 500, 1);
+        check(&[BATCH_BYTES_MAX + 1, 1], 500, 1);
+    }
 }

@@ -3,7 +3,7 @@
 //! Serializing a [`Document`] gives the canonical form, because serde writes fields in the order of
 //! their declaration; so the declarations below are part of the interface and never sorted.
 
-use jiff::Timestamp;
+use crate::order::Moment;
 use serde::Serialize;
 
 /// Everything that an order says.
@@ -22,8 +22,7 @@ pub struct Document {
     pub delivery_service: String,
     pub shardkey: String,
     pub sm_id: i64,
-    /// In UTC, cut to microseconds; written without trailing zeros.
-    pub date_created: Timestamp,
+    pub date_created: Moment,
     pub oof_shard: String,
 }
 
@@ -77,7 +76,7 @@ impl Document {
     /// The canonical JSON form, without spaces.
     pub fn canonical(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1024 + 256 * self.items.len());
-        // Writing strings, integers and timestamps to memory has no way to fail.
+        // Writing strings, integers and moments to memory has no way to fail.
         serde_json::to_writer(&mut bytes, self).expect("a document is always writable");
         bytes
     }

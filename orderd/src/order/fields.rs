@@ -8,6 +8,7 @@
 //! not mean one thing here and another elsewhere. Fields that orders don't have may occur as often
 //! as they like.
 
+use crate::order::Moment;
 use crate::order::OrderUid;
 use crate::order::document::Delivery;
 use crate::order::document::Document;
@@ -18,7 +19,6 @@ use crate::order::report::Report;
 use crate::order::time;
 use crate::order::validate::Code;
 use crate::order::validate::Profile;
-use jiff::Timestamp;
 use simd_json::ValueType;
 use simd_json::prelude::TypedValue;
 use simd_json::prelude::ValueAsScalar;
@@ -190,16 +190,16 @@ fn order_uid(fields: &Fields<'_, '_>, report: &mut Report) -> String {
     text.to_owned()
 }
 
-fn date_created(fields: &Fields<'_, '_>, report: &mut Report) -> Timestamp {
-    let Some(value) = fields.required("date_created", report) else { return Timestamp::default() };
+fn date_created(fields: &Fields<'_, '_>, report: &mut Report) -> Moment {
+    let Some(value) = fields.required("date_created", report) else { return Moment::default() };
     let Some(text) = value.as_str() else {
         report.add("date_created", Code::Type, wrong_type("a string", value));
-        return Timestamp::default();
+        return Moment::default();
     };
     time::parse(text).unwrap_or_else(|(code, sentence)| {
         let code = if text.is_empty() { Code::Required } else { code };
         report.add("date_created", code, sentence);
-        Timestamp::default()
+        Moment::default()
     })
 }
 

@@ -12,6 +12,7 @@
 pub mod decode;
 pub mod document;
 mod fields;
+mod moment;
 mod numbers;
 mod report;
 mod strict;
@@ -25,6 +26,7 @@ use sha2::Digest as _;
 use std::fmt;
 use std::sync::Arc;
 
+pub use moment::{InvalidMoment, Moment};
 pub use uid::{InvalidUid, OrderUid};
 
 /// SHA-256 of an order's canonical bytes.

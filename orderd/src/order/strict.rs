@@ -3,6 +3,7 @@
 //! A field that the lenient rules have refused already is passed over here, and so is every sum
 //! that it belongs to: its value isn't the one that was sent, and one mistake is reported once.
 
+use crate::order::Moment;
 use crate::order::document::Document;
 use crate::order::document::Item;
 use crate::order::report::Parent;
@@ -24,7 +25,7 @@ pub(crate) fn check(document: &Document, now: Timestamp, report: &mut Report) {
     rules.texts(document);
     rules.payment(document);
     rules.items(&document.items);
-    let latest = now.checked_add(AHEAD_MAX).unwrap_or(Timestamp::MAX);
+    let latest = Moment::from(now.checked_add(AHEAD_MAX).unwrap_or(Timestamp::MAX));
     let sentence = "The time lies more than 5 minutes ahead.";
     rules.must(document.date_created <= latest, "date_created", Code::OutOfRange, sentence);
 }

@@ -7,10 +7,11 @@
 //! Of what the RFC leaves open, `t` and `z` in lower case are taken, as its grammar has them; a
 //! space for the `T` is not, because the RFC allows it only where two sides have agreed on it.
 
+use crate::order::Moment;
+use crate::order::moment;
 use crate::order::validate::Code;
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use jiff::civil::DateTime;
-use jiff::tz::Offset;
 
 /// Why a text is no time.
 pub(crate) type Refusal = (Code, &'static str);
@@ -19,17 +20,14 @@ const FORM: Refusal =
     (Code::Format, "This must be a time as RFC 3339 has it, such as 2021-11-26T06:22:19Z.");
 const NO_SUCH_TIME: Refusal = (Code::Format, "There is no such day, time of day or offset.");
 const SECOND_60: Refusal = (Code::Format, "A time with a 60th second is not taken.");
-const YEAR: Refusal = (
-    Code::OutOfRange,
-    "The time must lie, in UTC, in the years 1 to 9999, up to 9999-12-30T22:00:00Z.",
-);
+const YEAR: Refusal = (Code::OutOfRange, moment::OUT_OF_RANGE);
 
 /// The moment that `text` names, cut to microseconds: cut in the text, so that the moments before
 /// 1970 lose their last digits as all others do.
 ///
 /// # Errors
 /// The code and the sentence of the rule that the text breaks.
-pub(crate) fn parse(text: &str) -> Result<Timestamp, Refusal> {
+pub(crate) fn parse(text: &str) -> Result<Moment, Refusal> {
     let bytes = text.as_bytes();
     let (date_time, rest) = bytes.split_at_checked(19).ok_or(FORM)?;
     let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
@@ -49,9 +47,7 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, Refusal> {
     let year = i16::try_from(year).map_err(|_| FORM)?;
     let civil = DateTime::new(year, month, day, hour, minute, second, nanosecond)
         .map_err(|_| NO_SUCH_TIME)?;
-    let moment = offset.to_timestamp(civil).map_err(|_| YEAR)?;
-    let year_in_utc = Offset::UTC.to_datetime(moment).year();
-    if year_in_utc >= 1 { Ok(moment) } else { Err(YEAR) }
+    Moment::from_civil(civil, offset).ok_or(YEAR)
 }
 
 /// The nanoseconds of a fraction that `rest` may start with, cut to whole microseconds, and what
@@ -71,9 +67,10 @@ fn fraction(rest: &[u8]) -> Result<(i32, &[u8]), Refusal> {
     Ok((microseconds * 1000, rest))
 }
 
-fn offset(text: &[u8]) -> Result<Offset, Refusal> {
+/// How far the clock that was read is ahead of UTC.
+fn offset(text: &[u8]) -> Result<SignedDuration, Refusal> {
     let (sign, hours, minutes) = match text {
-        b"Z" | b"z" => return Ok(Offset::UTC),
+        b"Z" | b"z" => return Ok(SignedDuration::ZERO),
         [b'+', hours @ .., b':', m1, m2] => (1, hours, [*m1, *m2]),
         [b'-', hours @ .., b':', m1, m2] => (-1, hours, [*m1, *m2]),
         _ => return Err(FORM),
@@ -85,7 +82,7 @@ fn offset(text: &[u8]) -> Result<Offset, Refusal> {
     if hours > 23 || minutes > 59 {
         return Err(NO_SUCH_TIME);
     }
-    Offset::from_seconds(sign * (hours * 60 + minutes) * 60).map_err(|_| NO_SUCH_TIME)
+    Ok(SignedDuration::from_mins(i64::from(sign * (hours * 60 + minutes))))
 }
 
 fn digits_of_two(text: &[u8]) -> Result<i8, Refusal> {

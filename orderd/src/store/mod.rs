@@ -128,7 +128,9 @@ pub enum Outcome {
 /// What a committed transaction did.
 #[derive(Clone, Debug, Default)]
 pub struct Saved {
-    /// One for each distinct id of the batch that is in the store after it: the order as stored.
+    /// One for each distinct id of the batch in the order of their first occurrence: the order as
+    /// stored. An id of which every version was refused isn't among them, and what is stored about
+    /// it stays as it was.
     pub orders: Vec<(StoredOrder, Outcome)>,
     /// Elements that the database itself refused, bisected out of the batch and saved as dead
     /// letters in the same transaction.

@@ -92,6 +92,11 @@ impl Daemon {
         daemon
     }
 
+    /// The address to ask, such as `http://127.0.0.1:40001`.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// `GET path`.
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.try_get(path).unwrap()

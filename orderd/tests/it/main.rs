@@ -4,6 +4,7 @@
 
 mod appender;
 mod coherence;
+mod commands;
 mod daemon;
 mod embedded_run;
 mod embedded_topic;
@@ -16,7 +17,9 @@ mod layers;
 mod order;
 mod pipeline;
 mod produce;
+mod proxy;
 mod reading;
+mod readme;
 mod servers;
 mod start;
 mod store;

@@ -11,9 +11,9 @@ use crate::store::Incoming;
 use crate::store::Outcome;
 use crate::store::StoredOrder;
 use crate::store::postgres::Prepared;
-use jiff::Timestamp;
 use postgres::Transaction;
 use std::collections::HashMap;
+use std::time::SystemTime;
 
 /// How many orders one statement writes at most.
 pub(super) const CHUNK_MAX: usize = 500;
@@ -150,7 +150,7 @@ fn upsert_orders(
             &column(&rows, |row| row.delivery_service.as_str()),
             &column(&rows, |row| row.shardkey.as_str()),
             &column(&rows, |row| row.sm_id),
-            &column::<_, Timestamp>(&rows, |row| row.date_created),
+            &column::<_, SystemTime>(&rows, |row| row.date_created.into()),
             &column(&rows, |row| row.oof_shard.as_str()),
             &arrivals,
             &digests,

@@ -38,7 +38,7 @@ const BROKER_DEFAULT: i16 = -1;
 /// answers. Returns `host:port` of a broker that answered.
 ///
 /// # Errors
-/// `Configuration` if the broker is too young, or if it will never make such a topic; else `Outage`.
+/// `Configuration` if the broker is too young or will never make such a topic; else `Outage`.
 pub(super) fn prepare(shared: &Shared) -> Result<String, TopicError> {
     let mut wire = probe::first_answering(shared)?;
     let deadline = shared.clock.now() + LEADERS_WAIT;
@@ -133,7 +133,7 @@ fn create(shared: &Shared, metadata: &MetadataResponse) -> Result<(), TopicError
             | ResponseError::InvalidPartitions
             | ResponseError::PolicyViolation),
         ) => Err(TopicError::Configuration(format!(
-            "the broker won't make the topic {} (--kafka-topic) with {} partitions: {error} {reason}",
+            "the topic {} (--kafka-topic) can't be made with {} partitions: {error} {reason}",
             shared.settings.topic, shared.settings.partitions
         ))),
         Some(error) => Err(shared.outage(format_args!("making the topic: {error} {reason}"))),

@@ -1,6 +1,6 @@
 //! Tells Kafka how far the group has got, for the usual lag tools and for nothing else.
 //!
-//! A thread of its own, over plain sockets with deadlines, because the client's `commit_offsets` can
+//! A thread of its own, over plain sockets with deadlines, since the client's `commit_offsets` can
 //! loop for ever. Positions are given to a mailbox in which a partition's later position replaces
 //! its earlier one, so nobody waits here and the memory is bounded by the number of partitions.
 //! What is lost here is only shown wrongly: positions that count are in the store.

@@ -17,6 +17,8 @@
 //! * It can panic: on a topic's partition numbers that aren't dense, on a negative or absurd length
 //!   in an answer, on an answer about a topic that wasn't asked for, and (with debug assertions) on
 //!   a message with trailing bytes. The owner catches panics and opens again.
+//! * It can't tell what a transaction rolled back: such messages are read like all others.
+//! * A topic with messages compressed by lz4 or zstd can't be read.
 
 mod create;
 mod group_offsets;

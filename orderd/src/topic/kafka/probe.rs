@@ -1,8 +1,8 @@
 //! Whether a broker is there, and old enough for the crate `kafka`.
 //!
 //! That client connects without a timeout and waits 120 s for an answer; and on a broker of 4.0 or
-//! later, which has dropped the protocol versions it speaks, it connects and then fails in ways that
-//! look like a broken network. One `ApiVersions` over a plain socket tells all of these apart.
+//! later, which has dropped the protocol versions it speaks, it connects and then fails as if the
+//! network were broken. One `ApiVersions` over a plain socket tells all of these apart.
 
 use crate::topic::TopicError;
 use crate::topic::kafka::Shared;

@@ -1,8 +1,8 @@
 //! Appends to the topic, and says yes only when every in-sync replica of each partition has it.
 //!
-//! What is sent at once is bounded in bytes: a broker stores what one request brings for a partition
-//! as one batch, and refuses it when it is larger than the topic's largest message, even if each
-//! message in it is small.
+//! What is sent at once is bounded in bytes: a broker stores what one request brings for one
+//! partition as one batch, and refuses it when it is larger than the topic's largest message may
+//! be, even if each message in it is small.
 
 use crate::topic::Record;
 use crate::topic::Sink;

@@ -1,7 +1,7 @@
 //! Reads the topic's partitions, each from a position of its own, without losing a message.
 //!
-//! A fetch of the crate `kafka` can leave messages out at its start (see [`window`]), leave a whole
-//! partition out (one without a leader), or show nothing of a message that is larger than asked for.
+//! A fetch of the crate `kafka` can leave messages out at its start (see [`window`]), leave out a
+//! partition (one without a leader), or show nothing of a message that is larger than asked for.
 //! So each partition's share of an answer is checked against the wanted offset before its cursor
 //! moves.
 //!

@@ -3,15 +3,15 @@
 //! When a fetch reaches a compressed set, the crate `kafka` returns that set's messages alone and
 //! throws away the plain ones before it. So the size of the fetch must take in the plain ones and
 //! end before the compressed set is complete. Below that window nothing comes, above it messages
-//! are missing at the start; the window is as wide as the compressed set. Brokers of 3.9 cut between
-//! stored batches, so that halving the size steps over the window (on 2026-11-20 a fetch of 8192
-//! bytes missed messages and one of 4096 was empty); bisecting can't miss it.
+//! are missing at the start; the window is as wide as the compressed set. Kafka 3.9 cuts between
+//! stored batches, so that halving the size steps over the window (on 2026-11-20 one lay from 4551
+//! to 4967 bytes: 8192 missed messages and 4096 showed nothing); bisecting can't miss it.
 //!
 //! Where no size shows the message, it isn't in the log: compaction took it, or the offset is a
 //! control record.
 
-/// Ends the bisection. No compressed set with its header is as small: 34 bytes around a payload
-/// with a header of its own in the oldest stored format, 61 in the newest.
+/// Ends the bisection. No compressed set is as small: its header alone has 26 bytes in the oldest
+/// stored format and 61 in the newest, and its payload has a header of its own.
 const RESOLUTION: i32 = 32;
 
 /// What a fetch of some size shows.

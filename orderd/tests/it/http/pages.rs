@@ -5,6 +5,9 @@ use crate::http::site::Mode;
 use crate::http::site::SERVERS;
 use crate::http::site::Site;
 use crate::http::site::order;
+use orderd::order::Moment;
+use orderd::order::Order;
+use orderd::order::OrderUid;
 
 const BROWSER: (&str, &str) = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
@@ -49,6 +52,23 @@ fn row_17_the_home_page_shows_orders() {
         let russian = site.get_with("/", &[BROWSER, ("Accept-Language", "ru-RU,ru;q=0.9")]);
         assert_shows(&russian, &["lang=\"ru\"", "Найти Заказ", "Последние заказы"]);
     }
+}
+
+/// "Times: years 1 to 9999": a page shows the first and the last of them, a card without fractions.
+#[test]
+fn the_ends_of_the_years_are_shown() {
+    let site = Site::start(SERVERS[0]);
+    let at = |uid: &str, moment: Moment| {
+        let mut document = order(uid, "Anna").document().clone();
+        document.date_created = moment;
+        document.payment.payment_dt = moment.as_second();
+        Order::restore(OrderUid::parse(uid).unwrap(), document)
+    };
+    site.save(&[at("first", Moment::MIN), at("last", Moment::MAX)]);
+    let home = browse(&site, "/");
+    assert_shows(&home, &[">0001-01-01 00:00:00 UTC<", ">9999-12-31 23:59:59 UTC<"]);
+    let last = browse(&site, "/?uid=last");
+    assert_shows(&last, &[">9999-12-31 23:59:59.999999 UTC<", "<dd>9999-12-31 23:59:59 UTC</dd>"]);
 }
 
 /// Row 18: not found, 404, 400 and error pages with their real status codes.

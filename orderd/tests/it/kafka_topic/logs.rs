@@ -26,7 +26,7 @@ use crate::kafka_topic::record;
 use crate::kafka_topic::settings;
 use crate::servers;
 
-/// Design: positions are the owner's. A position that the log has left behind is an error that the owner
+/// Design: positions are the owner's. One that the log has left behind is an error that the owner
 /// sees, and the bounds tell where the log starts.
 #[test]
 fn a_position_before_the_start_of_the_log_is_an_outage() {

@@ -17,9 +17,6 @@ use serde_json::Value;
 
 const SAMPLE: &str = include_str!("../../../assets/model.json");
 
-/// The latest time that orders can have; see `the_years_end_where_the_calendar_does`.
-const LAST_MOMENT: &str = "9999-12-30T22:00:00.999999Z";
-
 fn now() -> Timestamp {
     "2026-11-20T00:00:00Z".parse().unwrap()
 }

@@ -1,10 +1,11 @@
 //! What holds for any order and for any bytes.
 
-use crate::order::LAST_MOMENT;
 use crate::order::SAMPLE;
 use crate::order::decode_with;
 use crate::order::judge;
+use jiff::SignedDuration;
 use jiff::Timestamp;
+use orderd::order::Moment;
 use orderd::order::document::Delivery;
 use orderd::order::document::Document;
 use orderd::order::document::Item;
@@ -75,10 +76,8 @@ fn payment() -> impl Strategy<Value = Payment> {
 }
 
 fn document() -> impl Strategy<Value = Document> {
-    let first: Timestamp = "0001-01-01T00:00:00Z".parse().unwrap();
-    let last: Timestamp = LAST_MOMENT.parse().unwrap();
-    let moment = (first.as_microsecond()..=last.as_microsecond())
-        .prop_map(|microsecond| Timestamp::from_microsecond(microsecond).unwrap());
+    let moment = (Moment::MIN.as_microsecond()..=Moment::MAX.as_microsecond())
+        .prop_map(|microsecond| Moment::from_microsecond(microsecond).unwrap());
     let texts = (text(), text(), text(), text(), text(), text(), text(), text());
     let items = proptest::collection::vec(item(), 1..5);
     let rest = (delivery(), payment(), items, moment, any::<i64>());
@@ -113,6 +112,20 @@ proptest! {
         let order = judge(&bytes, Profile::Lenient).unwrap();
         prop_assert_eq!(order.document(), &document);
         prop_assert_eq!(order.body(), &bytes);
+    }
+
+    /// Where jiff has the moment too, it is the same one and reads the same, but for the
+    /// nanoseconds.
+    #[test]
+    fn a_moment_reads_as_in_the_calendar_of_jiff(
+        microsecond in Moment::MIN.as_microsecond()..=Timestamp::MAX.as_microsecond(),
+        nanosecond in 0..1000_i64,
+    ) {
+        let time = Timestamp::from_microsecond(microsecond).unwrap();
+        let exact = time + SignedDuration::from_nanos(nanosecond);
+        prop_assert_eq!(Moment::from(exact), Moment::from_microsecond(microsecond).unwrap());
+        prop_assert_eq!(Moment::from(exact).to_string(), time.to_string());
+        prop_assert_eq!(time.to_string().parse(), Ok(Moment::from(time)));
     }
 
     /// Bad input never panics, and is always answered.

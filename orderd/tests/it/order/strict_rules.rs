@@ -55,6 +55,7 @@ fn strict_adds_exactly_its_rules() {
         ("/items/0/sale", json!(101), "items[0].sale out_of_range"),
         ("/items/0/sale", json!(-1), "items[0].sale out_of_range"),
         ("/date_created", json!("2026-11-20T00:05:00.000001Z"), "date_created out_of_range"),
+        ("/date_created", json!("9999-12-31T23:59:59Z"), "date_created out_of_range"),
     ];
     for (pointer, value, expected) in cases {
         let order = with(pointer, value);

@@ -4,6 +4,7 @@ mod connecting;
 mod embedded;
 mod postgres;
 mod sample;
+mod schema;
 
 use crate::servers::TestDatabase;
 use crate::servers::database;
@@ -142,6 +143,8 @@ fn extremes() -> Vec<Order> {
         "2000-01-01T00:00:00Z",
         "2024-02-29T12:00:00.1Z",
         "9999-12-30T22:00:00.999999Z",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59.999999Z",
     ];
     let timed = times.iter().enumerate().map(|(number, time)| {
         let mut timed = document(&format!("time-{number}"), "t", 1);

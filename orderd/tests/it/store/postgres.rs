@@ -13,6 +13,7 @@ use crate::store::sample::order;
 use crate::store::sample::simple;
 use crate::store::sample::uid;
 use crate::store::uids;
+use orderd::order::Moment;
 use orderd::order::Order;
 use orderd::store::Connect;
 use orderd::store::Counts;
@@ -227,6 +228,10 @@ fn tampered_rows_are_corrupt() {
     let tampering = [
         "update orders set track_number = 'other' where order_uid = 'a'",
         "update orders set order_uid = 'a/b' where order_uid = 'a'",
+        "update orders set date_created = 'infinity' where order_uid = 'a'",
+        "update orders set date_created = '-infinity' where order_uid = 'a'",
+        "update orders set date_created = '10000-01-01T00:00:00Z' where order_uid = 'a'",
+        "update orders set date_created = '0001-12-31T23:59:59Z BC' where order_uid = 'a'",
         "delete from deliveries where order_uid = 'a'",
         "delete from payments where order_uid = 'a'",
         "delete from items where order_uid = 'a' and position = 1",
@@ -243,6 +248,20 @@ fn tampered_rows_are_corrupt() {
         let Err(StoreError::Corrupt { detail, .. }) = corrupt else { panic!("{sql}: {corrupt:?}") };
         assert!(detail.contains('a'), "{sql}: {detail}");
         assert_eq!(uids(&store.load(&[uid("b")]).unwrap()), ["b"]);
+    }
+}
+
+/// "Times: years 1 to 9999": the database has the very moments that the orders say.
+#[test]
+fn the_column_holds_the_moment_of_the_order() {
+    let (_database, _, mut store, mut operator) = opened("");
+    store.save(&batch(0, extremes())).unwrap();
+    let shown = "select to_char(date_created at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US') \
+         from orders where order_uid = $1";
+    for order in extremes() {
+        let row = operator.query_one(shown, &[&order.uid().as_str()]).unwrap();
+        let moment: Moment = format!("{}Z", row.get::<_, &str>(0)).parse().unwrap();
+        assert_eq!(moment, order.document().date_created, "{}", order.uid());
     }
 }
 

@@ -1,0 +1,107 @@
+//! The other commands, as people type them: `produce` and `migrate`.
+
+use crate::daemon;
+use crate::daemon::Daemon;
+use crate::daemon::wait_until;
+use crate::proxy::Proxy;
+use crate::servers;
+use std::collections::HashSet;
+
+/// Row 13 and the issue: `produce --url` sends orders to a running daemon and prints their ids, one
+/// a line; the same seed gives the same ids.
+#[test]
+fn produced_orders_are_served_by_the_daemon_they_were_sent_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let token = "a token of the test";
+    let daemon = Daemon::start(&["--data-dir", folder, "--write-token", token]);
+    let produce = |more: &[&str]| {
+        let common = ["produce", "--url", daemon.base(), "--rate", "0", "--seed", "7"];
+        daemon::run(&[&common[..], more].concat())
+    };
+    let refused = produce(&["--count", "1"]);
+    assert!(!refused.status.success(), "without the token it is refused");
+    assert!(refused.stderr.contains("--token"), "{}", refused.stderr);
+    let ended = produce(&["--token", token, "--count", "60", "--bad", "0.5"]);
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let uids: Vec<_> = ended.stdout.lines().collect();
+    assert!((10..=50).contains(&uids.len()), "{} of 60 are good", uids.len());
+    assert_eq!(uids.iter().collect::<HashSet<_>>().len(), uids.len());
+    for uid in &uids {
+        wait_until("the order is served", || daemon.get(&format!("/orders/{uid}")).status == 200);
+    }
+    let again = produce(&["--token", token, "--count", "60", "--bad", "0.5"]);
+    assert_eq!(again.stdout, ended.stdout);
+}
+
+/// Row 13: `produce --kafka-brokers` makes the topic with its partitions, and a daemon reads it.
+#[test]
+fn orders_produced_to_kafka_come_through() {
+    let (topic, folder) = (servers::unique_topic("produce"), tempfile::tempdir().unwrap());
+    let brokers = servers::brokers();
+    let kafka = ["--kafka-brokers", &brokers, "--kafka-topic", &topic, "--kafka-partitions", "3"];
+    let arguments = ["produce", "--rate", "0", "--count", "500", "--template", "model.json"];
+    let ended = daemon::run(&[&arguments[..], &kafka].concat());
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let uids: Vec<_> = ended.stdout.lines().collect();
+    assert_eq!(uids.len(), 500);
+    // Kafka beside the embedded store: sources and stores combine freely.
+    let folder = ["--data-dir", folder.path().to_str().unwrap()];
+    let daemon = Daemon::start(&[&folder[..], &kafka].concat());
+    for uid in &uids {
+        wait_until("the order is served", || daemon.get(&format!("/orders/{uid}")).status == 200);
+    }
+}
+
+/// Row 11: `migrate` brings the schema up to date, and says so when it is.
+#[test]
+fn migrate_says_what_it_applied() {
+    let database = servers::database();
+    let arguments = ["migrate", "--database-url", database.url()];
+    let first = daemon::run(&arguments);
+    assert!(first.status.success(), "{}", first.stderr);
+    assert!(first.stdout.contains("V1__orders"), "{}", first.stdout);
+    let second = daemon::run(&arguments);
+    assert_eq!((second.status.success(), &*second.stdout), (true, "the schema is up to date\n"));
+}
+
+/// Issue: a PostgreSQL that falls silent while the daemon runs is waited for: `/readyz` says so,
+/// what is cached is served, what isn't gets an error within its deadline, and all heals by itself.
+#[test]
+fn a_database_that_falls_silent_is_noticed_and_waited_for() {
+    let database = servers::database();
+    let mut url = url::Url::parse(database.url()).unwrap();
+    let server = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+    let proxy = Proxy::to(server);
+    url.set_port(Some(proxy.address().port())).unwrap();
+    let (topic, brokers) = (servers::unique_topic("silent"), servers::brokers());
+    let daemon = Daemon::start(&[
+        "--database-url",
+        url.as_str(),
+        "--kafka-brokers",
+        &brokers,
+        "--kafka-topic",
+        &topic,
+        "--demo",
+    ]);
+    daemon.wait_ready();
+    let recent = || -> Vec<serde_json::Value> {
+        serde_json::from_str(&daemon.get("/api/orders/recent").body).unwrap()
+    };
+    wait_until("orders are there", || !recent().is_empty());
+    let uid = recent()[0]["order_uid"].as_str().unwrap().to_owned();
+    let path = format!("/orders/{uid}");
+    assert_eq!(daemon.get(&path).status, 200);
+    proxy.freeze();
+    wait_until("the daemon isn't ready", || daemon.get("/readyz").status == 503);
+    let state: serde_json::Value = serde_json::from_str(&daemon.get("/readyz").body).unwrap();
+    assert_ne!(state["parts"]["store"], "ok", "{state}");
+    assert_eq!(daemon.get("/healthz").status, 200);
+    let cached = daemon.get(&path);
+    assert_eq!((cached.status, &cached.headers["x-cache"]), (200, &"HIT".parse().unwrap()));
+    let uncached = daemon.get("/orders/nobody").status;
+    assert!([503, 504].contains(&uncached), "{uncached}");
+    proxy.thaw();
+    daemon.wait_ready();
+    wait_until("uncached orders are read again", || daemon.get("/orders/nobody").status == 404);
+}
