@@ -175,14 +175,18 @@ impl App {
             notify: self.notify.clone(),
             clock: clock.clone(),
         };
-        self.intake.spawn("store-watch", move |stop| {
+        let mut pending = Some((ingest, warm));
+        self.intake.spawn_restarting("store-watch", move |stop| {
             if !watch.first_contact(stop) {
                 return;
             }
-            let started = warmup::start(&crew, &catalog, warm)
-                .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)));
-            if started.is_err() {
-                watch.fatal("the system gives the daemon no more threads".to_owned());
+            // Not again after a panic of the watch: these are threads of their own.
+            if let Some((ingest, warm)) = pending.take() {
+                let started = warmup::start(&crew, &catalog, warm)
+                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)));
+                if started.is_err() {
+                    watch.fatal("the system gives the daemon no more threads".to_owned());
+                }
             }
             watch.keep(stop);
         })?;

@@ -8,7 +8,7 @@
 //! Invariants:
 //! * Every wait of a thread watches its [`StopToken`] or has a deadline.
 //! * A panic ends the thread it happened in and nothing else; [`Crew::spawn_restarting`] starts it
-//!   again, after a pause that grows.
+//!   again, after a pause.
 
 pub mod readiness;
 mod stop;
@@ -24,10 +24,9 @@ use std::time::Duration;
 
 pub use stop::StopToken;
 
-/// The first pause before a panicked thread is started again; it doubles up to
-/// [`RESTART_PAUSE_MAX`].
-const RESTART_PAUSE_MIN: Duration = Duration::from_millis(100);
-const RESTART_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// The pause before a panicked thread is started again: long enough that a thread which panics at
+/// once costs nothing, short enough that nobody waits for one which panics once a day.
+const RESTART_PAUSE: Duration = Duration::from_millis(500);
 
 /// The threads of one daemon.
 pub struct Crew {
@@ -94,13 +93,11 @@ impl Crew {
         mut work: impl FnMut(&StopToken) + Send + 'static,
     ) -> std::io::Result<()> {
         self.spawn(name, move |stop| {
-            let mut pause = RESTART_PAUSE_MIN;
             while catch_unwind(AssertUnwindSafe(|| work(stop))).is_err() {
-                tracing::error!(pause_ms = pause.as_millis(), "the thread panicked; restarting it");
-                if stop.wait(pause) {
+                tracing::error!("the thread panicked; it is started again");
+                if stop.wait(RESTART_PAUSE) {
                     return;
                 }
-                pause = (pause * 2).min(RESTART_PAUSE_MAX);
             }
         })
     }

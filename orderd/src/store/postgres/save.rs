@@ -6,6 +6,7 @@
 //! An order that the database refuses must not hold up the others: the chunk it is in is halved
 //! until it stands alone, and it becomes a dead letter of the same transaction.
 
+use crate::order::OrderUid;
 use crate::store::Batch;
 use crate::store::DeadLetter;
 use crate::store::Outcome;
@@ -19,6 +20,7 @@ use crate::store::postgres::failure;
 use crate::store::postgres::rows;
 use crate::store::postgres::write::CHUNK_MAX;
 use crate::store::postgres::write::Candidate;
+use crate::store::postgres::write::Upserted;
 use crate::store::postgres::write::upsert;
 use postgres::Transaction;
 use postgres::error::DbError;
@@ -58,6 +60,8 @@ enum Failure {
     Moved {
         partition: i32,
     },
+    /// The database took this order and doesn't have it.
+    Swallowed(OrderUid),
 }
 
 impl From<postgres::Error> for Failure {
@@ -94,6 +98,10 @@ impl Connection {
             Ok(saved) => Ok(saved),
             Err(Failure::Moved { partition }) => Err(StoreError::PositionMoved { partition }),
             Err(Failure::Statement(error)) => Err(failure(what, error)),
+            Err(Failure::Swallowed(uid)) => Err(StoreError::Corrupt {
+                what: what.to_string(),
+                detail: format!("it took the order {uid} and didn't keep it; is there a trigger?"),
+            }),
             Err(Failure::Commit(error)) => {
                 Err(StoreError::CommitUnknown { what: what.to_string(), source: Box::new(error) })
             }
@@ -171,13 +179,23 @@ impl<'a> Pending<'a> {
 struct Progress {
     stored: Vec<(usize, (StoredOrder, Outcome))>,
     refused: Vec<DeadLetter>,
+    swallowed: Option<OrderUid>,
+}
+
+impl Progress {
+    fn note(&mut self, pending: &Pending<'_>, stored: Option<(StoredOrder, Outcome)>) {
+        match stored {
+            Some(stored) => self.stored.push((pending.place, stored)),
+            None => self.swallowed = Some(pending.versions.latest.order.uid().clone()),
+        }
+    }
 }
 
 fn save_orders(
     transaction: &mut Transaction<'_>,
     prepared: &mut Prepared,
     batch: &Batch,
-) -> Result<Saved, postgres::Error> {
+) -> Result<Saved, Failure> {
     let versions = batch.versions();
     // In message order, before anything is sorted: the arrival is what "newest" means.
     let arrivals = draw_arrivals(transaction, prepared, versions.len())?;
@@ -190,6 +208,9 @@ fn save_orders(
     let mut progress = Progress::default();
     for chunk in pending.chunks(CHUNK_MAX) {
         save_chunk(transaction, prepared, chunk, &mut progress)?;
+    }
+    if let Some(uid) = progress.swallowed {
+        return Err(Failure::Swallowed(uid));
     }
     progress.stored.sort_unstable_by_key(|(place, _)| *place);
     let orders = progress.stored.into_iter().map(|(_, stored)| stored).collect();
@@ -219,8 +240,9 @@ fn save_chunk(
     let candidates: Vec<Candidate<'_>> = chunk.iter().map(Pending::candidate).collect();
     match try_upsert(transaction, prepared, &candidates)? {
         Ok(stored) => {
-            let places = chunk.iter().map(|pending| pending.place);
-            progress.stored.extend(places.zip(stored));
+            for (pending, stored) in chunk.iter().zip(stored) {
+                progress.note(pending, stored);
+            }
         }
         Err(refusal) => match chunk {
             [pending] => save_earlier(transaction, prepared, pending, refusal, progress)?,
@@ -251,7 +273,9 @@ fn save_earlier(
         candidate.incoming = incoming;
         match try_upsert(transaction, prepared, &[candidate])? {
             Ok(stored) => {
-                progress.stored.extend(stored.into_iter().map(|stored| (pending.place, stored)));
+                for stored in stored {
+                    progress.note(pending, stored);
+                }
                 return Ok(());
             }
             Err(error) => refusal = error,
@@ -265,7 +289,7 @@ fn try_upsert(
     transaction: &mut Transaction<'_>,
     prepared: &mut Prepared,
     candidates: &[Candidate<'_>],
-) -> Result<Result<Vec<(StoredOrder, Outcome)>, postgres::Error>, postgres::Error> {
+) -> Result<Result<Upserted, postgres::Error>, postgres::Error> {
     let mut savepoint = transaction.transaction()?;
     match upsert(&mut savepoint, prepared, candidates) {
         Ok(stored) => {

@@ -79,13 +79,17 @@ const ITEMS: &str = "insert into items (order_uid, position, chrt_id, track_numb
      $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bigint[], $11::bigint[], \
      $12::text[], $13::bigint[])";
 
+/// What became of each order; `None` if the database took it and doesn't have it, as a trigger that
+/// returns null makes it.
+pub(super) type Upserted = Vec<Option<(StoredOrder, Outcome)>>;
+
 /// Writes orders with distinct ids, ascending by id so that two writers can't deadlock. What is
 /// returned has the order of `chunk`.
 pub(super) fn upsert(
     transaction: &mut Transaction<'_>,
     prepared: &mut Prepared,
     chunk: &[Candidate<'_>],
-) -> Result<Vec<(StoredOrder, Outcome)>, postgres::Error> {
+) -> Result<Upserted, postgres::Error> {
     let changed = upsert_orders(transaction, prepared, chunk)?;
     let (written, unchanged): (Vec<Candidate<'_>>, Vec<Candidate<'_>>) =
         chunk.iter().partition(|candidate| changed.contains_key(candidate.uid()));
@@ -105,7 +109,7 @@ pub(super) fn upsert(
     let unchanged: Vec<&str> = unchanged.iter().map(Candidate::uid).collect();
     let known = arrivals(transaction, prepared, &unchanged)?;
 
-    let stored = chunk.iter().filter_map(|candidate| {
+    let stored = chunk.iter().map(|candidate| {
         let (arrival, outcome) = match changed.get(candidate.uid()) {
             Some(arrival) if is_replaced(candidate) => (*arrival, Outcome::Replaced),
             Some(arrival) => (*arrival, Outcome::Inserted),

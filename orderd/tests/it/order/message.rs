@@ -78,13 +78,13 @@ fn a_bad_byte_spoils_its_own_element_only() {
 /// A message of very many broken elements is answered element by element in bounded memory.
 #[test]
 fn the_violations_of_one_message_are_bounded() {
-    let message = format!("[{}{SAMPLE}]", "{},".repeat(20_000));
+    let message = format!("[{}{SAMPLE}]", "{},".repeat(19_999));
     let elements = decode_with(&message, Profile::Strict);
-    assert_eq!(elements.len(), 20_001);
-    assert!(elements[20_000].order.is_ok());
+    assert_eq!(elements.len(), 20_000);
+    assert!(elements[19_999].order.is_ok());
     let counts = elements.iter().filter_map(|element| element.order.as_ref().err().map(Vec::len));
     let counts: Vec<usize> = counts.collect();
-    assert_eq!((counts.len(), counts[0], counts[19_999]), (20_000, 15, 1));
+    assert_eq!((counts.len(), counts[0], counts[19_998]), (19_999, 15, 1));
     assert!(counts.iter().sum::<usize>() < 40_000);
 
     let item = serde_json::json!({
@@ -269,4 +269,12 @@ fn a_repeated_field_is_refused() {
     assert_eq!(judge(nested, Profile::Lenient), refused("payment.bank duplicate"));
     let ignored = with_field("\"status\":1,\"status\":2");
     assert!(judge(ignored, Profile::Lenient).is_ok(), "nobody reads this status");
+}
+
+/// Row 6: an array of more elements than any array of orders has is one dead letter with its bytes.
+#[test]
+fn an_array_of_too_many_elements_is_refused_as_a_whole() {
+    let array = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+    assert_eq!(decode_with(array(20_000), Profile::Lenient).len(), 20_000);
+    assert_eq!(judge(array(20_001), Profile::Lenient).unwrap_err(), [" out_of_range"]);
 }

@@ -102,6 +102,24 @@ fn poison_is_bisected_out_of_its_batch() {
     assert_eq!(store.newest(1).unwrap(), [uid("id-698")]);
 }
 
+/// Row 4: an order that the database takes and doesn't keep is no success: nothing is saved, the
+/// position least of all.
+#[test]
+fn an_order_that_a_trigger_swallows_is_not_passed_over() {
+    let (_database, _, mut store, mut operator) = opened("");
+    let trigger = "create function swallow() returns trigger language plpgsql as \
+         $$ begin if new.order_uid = 'id-2' then return null; end if; return new; end $$; \
+         create trigger swallow before insert on orders for each row execute function swallow()";
+    operator.batch_execute(trigger).unwrap();
+    let orders = ["id-1", "id-2", "id-3"].map(|id| simple(id, "1")).to_vec();
+    let error = store.save(&batch(0, orders.clone())).unwrap_err();
+    assert!(error.to_string().contains("id-2"), "{error}");
+    assert_eq!(store.counts().unwrap(), Counts { orders: 0, dead_letters: 0 });
+    assert_eq!(store.assign(GROUP, TOPIC, &[(0, 0)]).unwrap(), vec![(0, 0)]);
+    operator.batch_execute("drop trigger swallow on orders").unwrap();
+    assert_eq!(store.save(&batch(0, orders)).unwrap().orders.len(), 3);
+}
+
 /// Design: a sequence behind its table is no order's fault, and must not turn orders into dead
 /// letters.
 #[test]
