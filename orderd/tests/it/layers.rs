@@ -31,7 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Outside crates, and where alone they may be named.
 #[rustfmt::skip]
 const OWNED: &[(&str, &[&str])] = &[
-    ("lru_engine",         &["catalog/mod.rs"]),
+    ("lru_engine",         &["catalog/"]),
     ("postgres",           &["store/postgres/"]),
     ("refinery",           &["store/postgres/"]),
     ("kafka",              &["topic/kafka/"]),
