@@ -48,6 +48,67 @@ pub enum Command {
     #[command(after_help = "Example:\n  \
         orderd migrate --database-url postgresql://orders:secret@localhost/orders")]
     Migrate(Migrate),
+    /// Show or move the positions that ingest goes on from.
+    ///
+    /// Needed when a topic was cut or made anew, so that a stored position lies beyond its end. A
+    /// running daemon notices within a minute. The embedded store can only be opened while no daemon
+    /// has it open.
+    #[command(after_help = "Examples:\n  \
+        orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
+        orderd positions set --partition 2 --offset 0")]
+    Positions(Positions),
+}
+
+/// The settings of `orderd positions`.
+#[derive(Clone, Debug, Args)]
+pub struct Positions {
+    /// Show or move.
+    #[command(subcommand)]
+    pub action: PositionsAction,
+
+    /// Where the positions are kept.
+    #[command(flatten)]
+    pub store: Kept,
+}
+
+/// What to do with positions.
+#[derive(Clone, Debug, Subcommand)]
+pub enum PositionsAction {
+    /// Print all positions: group, topic, partition and next offset, separated by tabs.
+    List,
+    /// Move the position of one partition, and print the former one.
+    Set {
+        /// The consumer group.
+        #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME")]
+        kafka_group: String,
+        /// The topic.
+        #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME")]
+        kafka_topic: String,
+        /// The partition.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
+        partition: i32,
+        /// The offset of the next message to read.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(0..))]
+        offset: i64,
+    },
+}
+
+/// Where orders and positions are kept.
+#[derive(Clone, Debug, Args)]
+pub struct Kept {
+    /// The PostgreSQL database, instead of the embedded store.
+    #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The folder of the embedded store.
+    #[arg(
+        long,
+        global = true,
+        env = "ORDERD_DATA_DIR",
+        default_value = "data",
+        value_name = "FOLDER"
+    )]
+    pub data_dir: PathBuf,
 }
 
 /// The settings of `orderd serve`.

@@ -5,16 +5,21 @@ use crate::app::App;
 use crate::app::Event;
 use crate::app::STOP_WAIT_MAX;
 use crate::app::StartError;
+use crate::cli;
 use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::Migrate;
+use crate::cli::PositionsAction;
 use crate::cli::Produce;
 use crate::cli::Serve;
 use crate::clock::Clock;
+use crate::embedded::Embedded;
 use crate::produce;
 use crate::store::Connect as _;
 use crate::store::StoreError;
 use crate::store::database::Chain;
+use crate::store::positions::Position;
+use crate::store::positions::Positions;
 use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
@@ -64,6 +69,7 @@ pub fn run(cli: Cli) -> Result<(), RunError> {
         Command::Serve(settings) => serve(&settings),
         Command::Produce(settings) => produce(&settings),
         Command::Migrate(settings) => migrate(&settings),
+        Command::Positions(settings) => positions(&settings),
     }
 }
 
@@ -112,6 +118,34 @@ fn migrate(settings: &Migrate) -> Result<(), RunError> {
     }
     for name in applied {
         writeln!(out, "applied {name}")?;
+    }
+    Ok(())
+}
+
+fn positions(settings: &cli::Positions) -> Result<(), RunError> {
+    let kept: Box<dyn Positions> = match &settings.store.database_url {
+        Some(url) => Box::new(Postgres::new(url)?),
+        None => Box::new(Embedded::open(&settings.store.data_dir)?),
+    };
+    let mut out = std::io::stdout().lock();
+    match &settings.action {
+        PositionsAction::List => {
+            for Position { group, topic, partition, next_offset } in kept.positions()? {
+                writeln!(out, "{group}\t{topic}\t{partition}\t{next_offset}")?;
+            }
+        }
+        PositionsAction::Set { kafka_group, kafka_topic, partition, offset } => {
+            let former = kept.set_position(&Position {
+                group: kafka_group.clone(),
+                topic: kafka_topic.clone(),
+                partition: *partition,
+                next_offset: *offset,
+            })?;
+            match former {
+                Some(former) => writeln!(out, "moved from {former} to {offset}")?,
+                None => writeln!(out, "set to {offset}; there was none")?,
+            }
+        }
     }
     Ok(())
 }

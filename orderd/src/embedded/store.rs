@@ -16,6 +16,8 @@ use crate::store::Saved;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOrder;
+use crate::store::positions::Position;
+use crate::store::positions::Positions;
 use bytes::Bytes;
 use redb::ReadableTable;
 use redb::ReadableTableMetadata;
@@ -64,7 +66,44 @@ impl Connect for Embedded {
     }
 }
 
+impl Positions for Embedded {
+    fn positions(&self) -> Result<Vec<Position>, StoreError> {
+        self.try_positions().map_err(|error| self.store_error(error))
+    }
+
+    fn set_position(&self, position: &Position) -> Result<Option<i64>, StoreError> {
+        self.try_set_position(position).map_err(|error| self.store_error(error))
+    }
+}
+
 impl Embedded {
+    fn try_positions(&self) -> Result<Vec<Position>, redb::Error> {
+        let mut found = Vec::new();
+        for row in self.begin_read()?.open_table(POSITIONS)?.iter()? {
+            let (key, next_offset) = row?;
+            let (group, topic, partition) = key.value();
+            found.push(Position {
+                group: group.to_owned(),
+                topic: topic.to_owned(),
+                partition,
+                next_offset: next_offset.value(),
+            });
+        }
+        Ok(found)
+    }
+
+    fn try_set_position(&self, position: &Position) -> Result<Option<i64>, redb::Error> {
+        let Position { group, topic, partition, next_offset } = position;
+        let transaction = self.begin_write()?;
+        let former = {
+            let mut positions = transaction.open_table(POSITIONS)?;
+            let former = positions.insert((&**group, &**topic, *partition), next_offset)?;
+            former.map(|offset| offset.value())
+        };
+        transaction.commit()?;
+        Ok(former)
+    }
+
     fn store_error(&self, error: redb::Error) -> StoreError {
         self.note(&error);
         let what = self.name();

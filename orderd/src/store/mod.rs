@@ -13,6 +13,7 @@
 //! A store never calls the cache, a topic or HTTP, and never retries a write by itself.
 
 pub mod database;
+pub mod positions;
 pub mod postgres;
 
 use crate::order::Digest;

@@ -105,3 +105,30 @@ fn a_database_that_falls_silent_is_noticed_and_waited_for() {
     daemon.wait_ready();
     wait_until("uncached orders are read again", || daemon.get("/orders/nobody").status == 404);
 }
+
+/// Design: a position beyond the end of the log is mended by `orderd positions set`, as the alarm
+/// says, on either store; and a daemon that starts then goes on from there.
+#[test]
+fn positions_are_listed_and_set() {
+    let (database, folder) = (servers::database(), tempfile::tempdir().unwrap());
+    let migrated = daemon::run(&["migrate", "--database-url", database.url()]);
+    assert!(migrated.status.success(), "{}", migrated.stderr);
+    let folder = folder.path().to_str().unwrap();
+    for store in [["--database-url", database.url()], ["--data-dir", folder]] {
+        let positions = |more: &[&str]| {
+            let ended = daemon::run(&[&["positions"], more, &store].concat());
+            assert!(ended.status.success(), "{}", ended.stderr);
+            ended.stdout
+        };
+        let set = |offset| positions(&["set", "--partition", "0", "--offset", offset]);
+        assert_eq!(positions(&["list"]), "");
+        assert_eq!(set("7"), "set to 7; there was none\n");
+        assert_eq!(positions(&["list"]), "orderd\torders\t0\t7\n");
+        assert_eq!(set("0"), "moved from 7 to 0\n");
+        assert_eq!(positions(&["list"]), "orderd\torders\t0\t0\n");
+    }
+    let daemon = Daemon::start(&["--data-dir", folder, "--demo"]);
+    daemon.wait_ready();
+    let refused = daemon::run(&["positions", "list", "--data-dir", folder]);
+    assert!(!refused.status.success() && refused.stderr.contains("in use"), "{}", refused.stderr);
+}

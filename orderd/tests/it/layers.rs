@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cli",       &["generate", "order"]),
     ("app",       &["backoff", "catalog", "cli", "clock", "embedded", "http", "ingest", "order",
                     "produce", "store", "supervise", "topic", "warmup"]),
-    ("run",       &["app", "cli", "clock", "produce", "store", "supervise", "topic"]),
+    ("run",       &["app", "cli", "clock", "embedded", "produce", "store", "supervise", "topic"]),
     ("main",      &[]),
     ("lib",       &[]),
 ];

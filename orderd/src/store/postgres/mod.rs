@@ -13,6 +13,7 @@
 
 mod connect;
 mod migrate;
+mod positions;
 mod read;
 mod save;
 mod write;
