@@ -3,9 +3,9 @@
 //! Everything that leaves the shard is dropped when the shard is done changing, so a destructor
 //! that panics finds the map valid.
 
-use std::fmt;
-use std::hash::BuildHasher;
-use std::hash::Hash;
+use core::fmt;
+use core::hash::BuildHasher;
+use core::hash::Hash;
 
 use equivalent::Equivalent;
 
@@ -180,6 +180,7 @@ impl<K, V, S: BuildHasher> LruMap<K, V, S> {
     /// assert_eq!(map.get("a"), Some(&1));
     /// assert_eq!(map.get("b"), None);
     /// ```
+    #[inline]
     pub fn get<Q>(&mut self, key: &Q) -> Option<&V>
     where
         Q: Hash + Equivalent<K> + ?Sized,
@@ -195,6 +196,7 @@ impl<K, V, S: BuildHasher> LruMap<K, V, S> {
     /// *map.get_mut("a").unwrap() += 1;
     /// assert_eq!(map.get("a"), Some(&2));
     /// ```
+    #[inline]
     pub fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
         Q: Hash + Equivalent<K> + ?Sized,
@@ -264,6 +266,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> LruMap<K, V, S> {
     /// assert_eq!(map.insert("b", 3), None);
     /// assert!(!map.contains_key("a"));
     /// ```
+    #[inline]
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let hash = self.hasher.hash_one(&key);
         let found = self.shard.find(hash, &key);
