@@ -15,8 +15,8 @@
 
 #![expect(
     unsafe_code,
-    reason = "comparing twelve tags at once, and no bounds check of a lane: the record of \
-              2026-11-20 has the figures, benches/record/2026-11-20-layouts.md"
+    reason = "with its tags compared one by one in safe code a hit of 1000 entries took 1.44 times \
+              schnellru's time, and with SSE2 0.83 times (2026-11-20, 2 cores, u64 to u64)"
 )]
 
 /// The entries that a chunk has room for.
