@@ -59,6 +59,9 @@ impl<K, V> LruMap<K, V> {
 impl<K, V, S> LruMap<K, V, S> {
     /// An empty map of at most `capacity` entries, which hashes keys with `hasher`.
     ///
+    /// Of a hash the lower 32 bits are used, the lowest of them to choose a place: a hasher that
+    /// returns an integer as it is will do, one that leaves the low bits alike makes the map slow.
+    ///
     /// ```
     /// use std::hash::RandomState;
     ///

@@ -91,6 +91,8 @@ impl<T> List<T> {
         &self.nodes[id.position()].item
     }
 
+    /// Like [`item`](Self::item).
+    ///
     /// # Safety
     ///
     /// `id` must be below the length.
@@ -188,6 +190,8 @@ impl<T> List<T> {
         &mut node.item
     }
 
+    /// A node by its position, which is not checked.
+    ///
     /// # Safety
     ///
     /// `id` must be below the length.

@@ -46,6 +46,8 @@ impl<T> Arena<T> {
         self.list.item(id)
     }
 
+    /// Like [`item`](Self::item).
+    ///
     /// # Safety
     ///
     /// `id` must be below the length.

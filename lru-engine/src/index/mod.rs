@@ -274,6 +274,38 @@ mod tests {
         }
     }
 
+    /// Issue: no operation makes the table worse, however many there are. Entries of few homes come
+    /// and go at random, as in a cache that fills and then evicts, while the index grows.
+    #[test]
+    fn entries_that_come_and_go_leave_no_trace() {
+        let mut state = 20_261_120_u64;
+        let mut random = |end: usize| {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            (state >> 33) as usize % end
+        };
+        let (mut index, mut hashes) = (Index::new(), Vec::new());
+        for step in 0..4_000 {
+            if hashes.len() < 200 {
+                // Half of the entries have one of three homes, the others any of 64.
+                let home = if random(2) == 0 { 61 + random(3) } else { random(64) };
+                let hash = home as u32 | (random(256) as u32) << 24;
+                index.reserve_one(&hashes);
+                index.insert(hash, hashes.len() as u32);
+                hashes.push(hash);
+            }
+            if hashes.len() > step / 10 || hashes.len() == 200 {
+                let position = random(hashes.len());
+                index.remove(position as u32, &hashes);
+                if position + 1 < hashes.len() {
+                    index.reposition(hashes.len() as u32 - 1, position as u32, &hashes);
+                }
+                hashes.swap_remove(position);
+            }
+            index.check_invariants(&hashes);
+        }
+        assert!(hashes.len() >= 199, "the index was not filled");
+    }
+
     /// An index that has allocated nothing finds nothing.
     #[test]
     fn an_empty_index_can_be_asked() {
