@@ -1,7 +1,7 @@
 //! The default hasher, and which bits of a hash choose what.
 //!
-//! One 64-bit hash serves twice: its upper half chooses the shard, its lower half the place in that
-//! shard's index. Were they the same bits, all keys of a shard would crowd into a part of its index.
+//! One 64-bit hash serves twice: its upper half chooses the shard, its lower half the place in
+//! that shard's index. Were they the same bits, all keys of a shard would crowd into a part of it.
 //!
 //! ```text
 //! bit  63......57 56.........41 40......32 31..24 23....................0
