@@ -1,7 +1,7 @@
 //! What the engine says instead of panicking: an entry refused, a cache that cannot be built.
 
-use std::error::Error;
-use std::fmt;
+use core::error::Error;
+use core::fmt;
 
 /// Why [`insert_cold`](crate::Cache::insert_cold) did not take an entry.
 ///

@@ -1,18 +1,19 @@
 //! The default hasher, and which bits of a hash choose what.
 //!
-//! One 64-bit hash serves twice: some bits choose the shard, others the place in that shard's
-//! index. Were they the same bits, all keys of a shard would crowd into a part of its index.
+//! One 64-bit hash serves twice: its upper half chooses the shard, its lower half the place in
+//! that shard's index. Were they the same bits, all keys of a shard would crowd into a part of it.
 //!
 //! ```text
-//! bit  63......57 56.........41 40...................0
-//!      tag        shard (≤ 16)  position in the index
+//! bit  63......57 56.........41 40......32 31..24 23....................0
+//!                 shard (≤ 16)             tag    place in the index
 //! ```
 //!
-//! The tag and the position are hashbrown's choice: its top 7 bits and its low bits.
+//! What the place needs grows with the index, from bit 0 up, and reaches into the tag above 2²⁴
+//! chunks, which is more than 100 million entries in one shard.
 
-use std::fmt;
-use std::hash::BuildHasher;
-use std::hash::Hasher;
+use core::fmt;
+use core::hash::BuildHasher;
+use core::hash::Hasher;
 
 /// The hasher used unless another is given: fast on short keys, seeded at random.
 ///
@@ -49,7 +50,7 @@ impl fmt::Debug for DefaultHasher {
 /// The state of one hash being computed by [`DefaultHasher`].
 ///
 /// ```
-/// use std::hash::{BuildHasher, Hasher};
+/// use core::hash::{BuildHasher, Hasher};
 ///
 /// let build = lru_engine::DefaultHasher::default();
 /// let (mut a, mut b) = (build.build_hasher(), build.build_hasher());
@@ -90,21 +91,21 @@ impl fmt::Debug for KeyHasher {
 /// The most bits of a hash that choose a shard.
 pub(crate) const SHARD_BITS_MAX: u32 = 16;
 
-/// The lowest of the bits that hashbrown takes as its tag.
-const TAG_BIT_LOWEST: u32 = 57;
+/// The bit above those that choose a shard.
+const SHARD_BITS_END: u32 = 57;
 
 /// The shard, of `2^shard_bits`, that a hash belongs to.
 #[inline]
 pub(crate) fn shard_position(hash: u64, shard_bits: u32) -> usize {
     debug_assert!(shard_bits <= SHARD_BITS_MAX, "{shard_bits} bits would reach into the position");
-    ((hash >> (TAG_BIT_LOWEST - shard_bits)) & ((1 << shard_bits) - 1)) as usize
+    ((hash >> (SHARD_BITS_END - shard_bits)) & ((1 << shard_bits) - 1)) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Design: shard bits are disjoint from those that hashbrown uses.
+    /// Design: shard bits are disjoint from those that the index uses.
     #[test]
     fn neither_the_tag_nor_the_position_chooses_the_shard() {
         let tag_and_position = !(0xFFFF_u64 << 41);

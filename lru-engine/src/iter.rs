@@ -1,7 +1,7 @@
 //! The entries of an [`LruMap`](crate::LruMap), in the order in which they were last used.
 
-use std::fmt;
-use std::iter::FusedIterator;
+use core::fmt;
+use core::iter::FusedIterator;
 
 use crate::arena::Items;
 use crate::shard::Entry;

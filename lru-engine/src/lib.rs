@@ -19,24 +19,30 @@
 //! 2. **Bounded.** There are never more entries than the capacity, not for a moment. Memory is
 //!    taken as entries come and not before; the array of entries never grows past the capacity.
 //! 3. **Constant time.** `get`, `peek`, `insert`, `remove`, `insert_cold` and `pop_lru` of a map
-//!    take constant time, amortised over the growth of its array and its index. `pop_lru` of a
-//!    cache may look at every shard; `len`, `stats` and `clear` do.
+//!    take constant time, apart from the growth of its arrays and its index; nothing is rebuilt
+//!    but to grow, however many entries come and go. `pop_lru` of a cache may look at every
+//!    shard; `len`, `stats` and `clear` do.
 //! 4. **No surprise calls.** A key is hashed once by each call that is given it, and never again:
-//!    eviction, removal and growth use the hash that was stored. `Eq` is called on entries whose
-//!    whole 64-bit hash is equal.
+//!    eviction, removal and growth use the hash that was stored. `Eq` is called on the entry that
+//!    is looked for, and of others on about one in 256 of those that lie near it.
 //! 5. **Nothing of yours under a lock that need not be.** `Hash` and destructors run outside;
 //!    `Eq`, `Clone` and closures run while one shard is locked, and using the same cache there
 //!    panics instead of hanging. See [`Cache`].
 //! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop` or a closure panics, nothing
 //!    leaks, nothing is dropped twice, and the cache goes on.
-//! 7. **No unsafe code, no threads, no clock, no `'static`.**
+//! 7. **No threads, no clock, no `'static`**, and no unsafe code but for a hit's way through index
+//!    and list, where it pays (a test keeps it to four files).
 //!
 //! # How it works
 //!
-//! Entries lie in one array. Each slot holds key, value, hash and two 32-bit positions: the
-//! neighbours in the circle of recency. An index of 32-bit positions finds a slot by hash. A hit
-//! rewrites four links at most, and none if the entry is the most recent already. An insert into
-//! a full map takes over the slot of the least recent entry, and only turns the circle by one.
+//! Entries lie in one array without gaps, each with two 32-bit links to its neighbours in the order
+//! of recency. An index of 32-bit positions, twelve to a cache line, finds one by its hash; the
+//! hashes themselves lie apart, because a hit does not need them. A hit rewrites five links, and
+//! none if the entry is the most recent already. An insert into a full map takes over the place of
+//! the least recent entry.
+//!
+//! That is 20 to 28 bytes for an entry beyond its key and value: 8 for links, 4 for the hash, and 8
+//! to 16 for the index, whose size is a power of two.
 //!
 //! # Map of the crate
 //!
@@ -48,7 +54,8 @@
 //! | `hash` | the default hasher; which bits of a hash choose what |
 //! | `error` | an entry refused, a cache that cannot be built |
 //! | `stats` | what a cache has done, in counts |
-//! | `arena` | items in order of use: `slab` the slots, `list` the circle through them |
+//! | `index` | from hash to position: a table of `chunk`s, one cache line each |
+//! | `arena` | items in order of use: the `list` through them, and their hashes |
 //! | `shard` | one bounded LRU: index and arena; takes hashes, gives back what leaves |
 //! | `iter` | entries by recency |
 //! | `map` | [`LruMap`]: a shard and a hasher |
@@ -60,23 +67,42 @@
 //!
 //! # Features
 //!
-//! `check`: `check_invariants` on both types, for tests.
+//! - `std`, on by default: [`Cache`], and a seed of [`DefaultHasher`] from the system's randomness.
+//!   Without it the crate is `no_std` and needs `alloc`; [`LruMap`] is all there.
+//! - `check`: `check_invariants` on both types, for tests.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(
+    not(feature = "std"),
+    expect(dead_code, unreachable_pub, reason = "a few things are there for `Cache` only")
+)]
+
+extern crate alloc;
 
 mod arena;
+#[cfg(feature = "std")]
 mod builder;
+#[cfg(feature = "std")]
 mod cache;
 mod error;
 mod hash;
+mod index;
 mod iter;
 mod map;
+#[cfg(feature = "std")]
 mod mark;
 mod shard;
+#[cfg(feature = "std")]
 mod sharded;
 mod stats;
+#[cfg(feature = "std")]
 mod sweep;
 
+#[cfg(feature = "std")]
 pub use crate::builder::Builder;
+#[cfg(feature = "std")]
 pub use crate::cache::Cache;
+#[cfg(feature = "std")]
 pub use crate::error::BuildError;
 pub use crate::error::Refused;
 pub use crate::error::RefusedReason;

@@ -3,9 +3,9 @@
 //! Everything that leaves the shard is dropped when the shard is done changing, so a destructor
 //! that panics finds the map valid.
 
-use std::fmt;
-use std::hash::BuildHasher;
-use std::hash::Hash;
+use core::fmt;
+use core::hash::BuildHasher;
+use core::hash::Hash;
 
 use equivalent::Equivalent;
 
@@ -58,6 +58,9 @@ impl<K, V> LruMap<K, V> {
 
 impl<K, V, S> LruMap<K, V, S> {
     /// An empty map of at most `capacity` entries, which hashes keys with `hasher`.
+    ///
+    /// Of a hash the lower 32 bits are used, the lowest of them to choose a place: a hasher that
+    /// returns an integer as it is will do, one that leaves the low bits alike makes the map slow.
     ///
     /// ```
     /// use std::hash::RandomState;
@@ -180,6 +183,7 @@ impl<K, V, S: BuildHasher> LruMap<K, V, S> {
     /// assert_eq!(map.get("a"), Some(&1));
     /// assert_eq!(map.get("b"), None);
     /// ```
+    #[inline]
     pub fn get<Q>(&mut self, key: &Q) -> Option<&V>
     where
         Q: Hash + Equivalent<K> + ?Sized,
@@ -195,6 +199,7 @@ impl<K, V, S: BuildHasher> LruMap<K, V, S> {
     /// *map.get_mut("a").unwrap() += 1;
     /// assert_eq!(map.get("a"), Some(&2));
     /// ```
+    #[inline]
     pub fn get_mut<Q>(&mut self, key: &Q) -> Option<&mut V>
     where
         Q: Hash + Equivalent<K> + ?Sized,
@@ -264,6 +269,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> LruMap<K, V, S> {
     /// assert_eq!(map.insert("b", 3), None);
     /// assert!(!map.contains_key("a"));
     /// ```
+    #[inline]
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         let hash = self.hasher.hash_one(&key);
         let found = self.shard.find(hash, &key);

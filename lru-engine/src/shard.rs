@@ -6,16 +6,19 @@
 //! shard and runs no user code. A panic in `Eq` therefore finds the shard valid, and the entry to
 //! be inserted still in the caller's hands.
 //!
-//! Invariants: the index holds each linked slot once, under the hash stored in its entry; the
-//! length is never above the capacity; `inserts - evictions - removals` is the length.
+//! Of a 64-bit hash the lower half is stored and used: 32 bits tell as many entries apart as there
+//! are positions, and the cache in front of its shards chooses by the upper half.
+//!
+//! Invariants: the index holds the position of each item of the arena once, under its stored hash,
+//! and no other; the length is never above the capacity; `inserts - evictions - removals` is the
+//! length.
 //!
 //! It must never hash a key (growth, eviction and removal use the stored hash), drop a key or a
 //! value, lock, or read a clock.
 
-use std::mem;
+use core::mem;
 
 use equivalent::Equivalent;
-use hashbrown::HashTable;
 
 use crate::arena::Arena;
 use crate::arena::Items;
@@ -23,12 +26,12 @@ use crate::arena::SLOTS_MAX;
 use crate::arena::SlotId;
 use crate::error::Refused;
 use crate::error::RefusedReason;
+use crate::index::Index;
 use crate::stats::Stats;
 
-/// A key, its value, and the key's hash.
+/// A key and its value.
 #[derive(Debug)]
 pub(crate) struct Entry<K, V> {
-    hash: u64,
     pub(crate) key: K,
     pub(crate) value: V,
 }
@@ -65,14 +68,14 @@ impl<K, V> Displaced<K, V> {
 #[derive(Debug)]
 pub(crate) struct Cleared<K, V> {
     _arena: Arena<Entry<K, V>>,
-    _index: HashTable<SlotId>,
+    _index: Index,
 }
 
 /// An LRU of at most `capacity` entries.
 #[derive(Debug)]
 pub(crate) struct Shard<K, V> {
     arena: Arena<Entry<K, V>>,
-    index: HashTable<SlotId>,
+    index: Index,
     capacity: usize,
     stats: Stats,
 }
@@ -82,7 +85,7 @@ impl<K, V> Shard<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             arena: Arena::new(),
-            index: HashTable::new(),
+            index: Index::new(),
             capacity: capacity.min(SLOTS_MAX),
             stats: Stats::default(),
         }
@@ -106,19 +109,23 @@ impl<K, V> Shard<K, V> {
         self.arena.items()
     }
 
-    /// The slot of a key. Runs `Equivalent` on entries of the same hash only.
+    /// The slot of a key. Runs `Equivalent` on entries that agree in some bits of the hash.
+    #[inline]
+    #[expect(unsafe_code, reason = "a hit checks no position: see `arena::list` for the figures")]
     pub(crate) fn find<Q>(&self, hash: u64, key: &Q) -> Option<SlotId>
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let matches = |&id: &SlotId| {
-            let entry = self.arena.item(id);
-            entry.hash == hash && key.equivalent(&entry.key)
+        let matches = |position| {
+            // SAFETY: the index holds no position but those of the arena's items.
+            let entry = unsafe { self.arena.item_unchecked(SlotId(position)) };
+            key.equivalent(&entry.key)
         };
-        self.index.find(hash, matches).copied()
+        self.index.find(hash as u32, matches).map(SlotId)
     }
 
     /// The value of a key, left where it is in the order, and not counted.
+    #[inline]
     pub(crate) fn peek<Q>(&self, hash: u64, key: &Q) -> Option<&V>
     where
         Q: Equivalent<K> + ?Sized,
@@ -127,6 +134,8 @@ impl<K, V> Shard<K, V> {
     }
 
     /// The value of a key, which becomes the most recently used. Counts a hit or a miss.
+    #[inline]
+    #[expect(unsafe_code, reason = "a hit checks no position: see `arena::list` for the figures")]
     pub(crate) fn get<Q>(&mut self, hash: u64, key: &Q) -> Option<&mut V>
     where
         Q: Equivalent<K> + ?Sized,
@@ -136,11 +145,14 @@ impl<K, V> Shard<K, V> {
             return None;
         };
         self.stats.hits += 1;
-        self.arena.touch(id);
-        Some(&mut self.arena.item_mut(id).value)
+        // SAFETY: `find` takes it from the index, which holds no position but those of the arena's
+        // items, and nothing has been removed since.
+        let entry = unsafe { self.arena.touch_unchecked(id) };
+        Some(&mut entry.value)
     }
 
     /// Makes an entry the most recently used. `found` is what [`find`](Self::find) said of its key.
+    #[inline]
     pub(crate) fn insert(
         &mut self,
         hash: u64,
@@ -150,23 +162,23 @@ impl<K, V> Shard<K, V> {
     ) -> Displaced<K, V> {
         if let Some(id) = found {
             self.stats.replacements += 1;
-            self.arena.touch(id);
-            let former = mem::replace(&mut self.arena.item_mut(id).value, value);
+            let former = mem::replace(&mut self.arena.touch(id).value, value);
             return Displaced::Replaced(key, former);
         }
         if self.capacity == 0 {
             return Displaced::Refused(key, value);
         }
         self.stats.inserts += 1;
-        let entry = Entry { hash, key, value };
+        let entry = Entry { key, value };
+        let hash = hash as u32;
         if self.len() < self.capacity {
             self.reserve_one();
-            let id = self.arena.push_front(entry);
-            self.index_slot(hash, id);
+            let id = self.arena.push_front(hash, entry);
+            self.index.insert(hash, id.0);
             return Displaced::Nothing;
         }
         self.stats.evictions += 1;
-        let evicted = self.replace_back(entry);
+        let evicted = self.replace_back(hash, entry);
         Displaced::Evicted(evicted.key, evicted.value)
     }
 
@@ -184,8 +196,9 @@ impl<K, V> Shard<K, V> {
             None if self.len() < self.capacity => {
                 self.stats.inserts += 1;
                 self.reserve_one();
-                let id = self.arena.push_back(Entry { hash, key, value });
-                self.index_slot(hash, id);
+                let hash = hash as u32;
+                let id = self.arena.push_back(hash, Entry { key, value });
+                self.index.insert(hash, id.0);
                 return Ok(());
             }
             None => RefusedReason::Full,
@@ -213,44 +226,33 @@ impl<K, V> Shard<K, V> {
         self.stats.removals += self.len() as u64;
         Cleared {
             _arena: mem::replace(&mut self.arena, Arena::new()),
-            _index: mem::take(&mut self.index),
+            _index: mem::replace(&mut self.index, Index::new()),
         }
     }
 
     /// Makes room for one entry more, before anything is changed.
     fn reserve_one(&mut self) {
-        let arena = &self.arena;
-        self.index.reserve(1, |&id| arena.item(id).hash);
+        self.index.reserve_one(self.arena.hashes());
         self.arena.reserve_one(self.capacity);
-    }
-
-    fn index_slot(&mut self, hash: u64, id: SlotId) {
-        let arena = &self.arena;
-        self.index.insert_unique(hash, id, |&id| arena.item(id).hash);
-    }
-
-    fn unindex_slot(&mut self, hash: u64, id: SlotId) {
-        match self.index.find_entry(hash, |&indexed| indexed == id) {
-            Ok(indexed) => indexed.remove(),
-            Err(_) => unreachable!("a linked slot is indexed under its stored hash"),
-        };
     }
 
     /// Puts an entry into the slot of the least recently used one, as the most recently used.
     /// The circle only turns: no link is written.
-    fn replace_back(&mut self, entry: Entry<K, V>) -> Entry<K, V> {
+    fn replace_back(&mut self, hash: u32, entry: Entry<K, V>) -> Entry<K, V> {
         let id = self.arena.back().expect("a full shard of capacity above 0 has a last entry");
-        let hash = entry.hash;
-        self.unindex_slot(self.arena.item(id).hash, id);
-        let evicted = self.arena.replace_to_front(id, entry);
-        self.index_slot(hash, id);
+        self.index.remove(id.0, self.arena.hashes());
+        let evicted = self.arena.replace_to_front(id, hash, entry);
+        self.index.insert(hash, id.0);
         evicted
     }
 
     fn remove_slot(&mut self, id: SlotId) -> (K, V) {
         self.stats.removals += 1;
-        self.unindex_slot(self.arena.item(id).hash, id);
-        let Entry { key, value, .. } = self.arena.remove(id);
+        self.index.remove(id.0, self.arena.hashes());
+        if let Some(last) = self.arena.last().filter(|last| *last != id) {
+            self.index.reposition(last.0, id.0, self.arena.hashes());
+        }
+        let Entry { key, value } = self.arena.remove(id);
         (key, value)
     }
 }
@@ -261,14 +263,7 @@ impl<K, V> Shard<K, V> {
     pub(crate) fn check_invariants(&self) {
         self.arena.check_invariants();
         assert!(self.len() <= self.capacity, "{} entries of {}", self.len(), self.capacity);
-        assert_eq!(self.index.len(), self.len(), "the index and the list differ in length");
-        for &id in &self.index {
-            let entry = self.arena.item(id);
-            assert!(
-                self.index.find(entry.hash, |&indexed| indexed == id).is_some(),
-                "a slot is not indexed under its stored hash"
-            );
-        }
+        self.index.check_invariants(self.arena.hashes());
         let stats = self.stats;
         assert_eq!(
             stats.inserts - stats.evictions - stats.removals,
@@ -287,6 +282,6 @@ mod tests {
     fn a_shard_has_no_more_entries_than_positions() {
         let shard = Shard::<u8, u8>::new(usize::MAX);
         assert_eq!(shard.capacity, SLOTS_MAX);
-        assert_eq!(shard.index.capacity(), 0);
+        assert_eq!(shard.index.room(), 0);
     }
 }

@@ -1,102 +1,142 @@
-//! Items in the order in which they were last used, each at a fixed position.
+//! Items in the order in which they were last used, each with a hash.
 //!
-//! Its one user is `shard`. It knows no keys, hashes or capacities: the shard says what goes in
-//! and what comes out. Keeping slots ([`slab`]) and their order ([`list`]) behind one type keeps
-//! the two in step: an item is linked exactly while its slot is occupied.
+//! Its one user is `shard`. It knows no keys and no capacities: the shard says what goes in and
+//! what comes out. Items and their order are the [`list`]; the hashes lie in an array of their
+//! own, because a hit needs none: they are read when an item leaves and when the index grows.
 //!
-//! It runs no code of `T`: items are moved in and out, never compared, copied or dropped.
+//! Invariant: there are as many hashes as items, each at the position of its item. It must never
+//! run code of `T`: items are moved, never compared, copied or dropped.
 
 mod list;
-mod slab;
+
+use alloc::vec::Vec;
+use core::mem;
 
 use crate::arena::list::List;
-use crate::arena::slab::Slab;
+use crate::arena::list::reserve_one;
 
-pub(crate) use crate::arena::slab::SLOTS_MAX;
-pub(crate) use crate::arena::slab::SlotId;
+pub(crate) use crate::arena::list::SLOTS_MAX;
+pub(crate) use crate::arena::list::SlotId;
 
-/// A slab and the recency list through it.
+/// The recency list, and a hash for each of its positions.
 #[derive(Debug)]
 pub(crate) struct Arena<T> {
-    slab: Slab<T>,
-    list: List,
-    len: usize,
+    list: List<T>,
+    hashes: Vec<u32>,
 }
 
 impl<T> Arena<T> {
     pub(crate) const fn new() -> Self {
-        Self { slab: Slab::new(), list: List::new(), len: 0 }
+        Self { list: List::new(), hashes: Vec::new() }
     }
 
+    #[inline]
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.list.len()
     }
 
-    /// Makes room for one more item, growing to at most `slots_max` slots.
-    pub(crate) fn reserve_one(&mut self, slots_max: usize) {
-        self.slab.reserve_one(slots_max);
+    /// Makes room for one more item, growing to at most `len_max`. After this the next push
+    /// cannot fail.
+    pub(crate) fn reserve_one(&mut self, len_max: usize) {
+        self.list.reserve_one(len_max);
+        reserve_one(&mut self.hashes, len_max);
     }
 
     pub(crate) fn item(&self, id: SlotId) -> &T {
-        self.slab.item(id)
+        self.list.item(id)
     }
 
-    pub(crate) fn item_mut(&mut self, id: SlotId) -> &mut T {
-        self.slab.item_mut(id)
+    /// Like [`item`](Self::item).
+    ///
+    /// # Safety
+    ///
+    /// `id` must be below the length.
+    #[inline]
+    #[expect(unsafe_code, reason = "hands on what `list` measured")]
+    pub(crate) unsafe fn item_unchecked(&self, id: SlotId) -> &T {
+        // SAFETY: the caller says so.
+        unsafe { self.list.item_unchecked(id) }
     }
 
-    /// The least recently used slot.
+    /// The hashes, by position.
+    #[inline]
+    pub(crate) fn hashes(&self) -> &[u32] {
+        &self.hashes
+    }
+
+    /// The least recently used item.
+    #[inline]
     pub(crate) fn back(&self) -> Option<SlotId> {
-        self.list.back(&self.slab)
+        self.list.back()
+    }
+
+    /// The item at the highest position, which the next removal moves; `None` if there is none.
+    pub(crate) fn last(&self) -> Option<SlotId> {
+        self.len().checked_sub(1).map(|position| SlotId(position as u32))
     }
 
     /// Adds an item as the most recently used.
-    pub(crate) fn push_front(&mut self, item: T) -> SlotId {
-        let id = self.slab.put(item);
-        self.list.link_front(&mut self.slab, id);
-        self.len += 1;
-        id
+    #[inline]
+    pub(crate) fn push_front(&mut self, hash: u32, item: T) -> SlotId {
+        self.hashes.push(hash);
+        self.list.push_front(item)
     }
 
     /// Adds an item as the least recently used.
-    pub(crate) fn push_back(&mut self, item: T) -> SlotId {
-        let id = self.slab.put(item);
-        self.list.link_back(&mut self.slab, id);
-        self.len += 1;
-        id
+    pub(crate) fn push_back(&mut self, hash: u32, item: T) -> SlotId {
+        self.hashes.push(hash);
+        self.list.push_back(item)
     }
 
-    /// Puts `item` into the slot `id` and makes it the most recently used; returns what was there.
-    pub(crate) fn replace_to_front(&mut self, id: SlotId, item: T) -> T {
-        self.list.move_to_front(&mut self.slab, id);
-        self.slab.replace(id, item)
+    /// Puts `item` in the place of the item `id` and makes it the most recently used; returns what
+    /// was there.
+    #[inline]
+    pub(crate) fn replace_to_front(&mut self, id: SlotId, hash: u32, item: T) -> T {
+        self.hashes[id.position()] = hash;
+        mem::replace(self.list.move_to_front(id), item)
     }
 
-    /// Makes an item the most recently used.
-    pub(crate) fn touch(&mut self, id: SlotId) {
-        self.list.move_to_front(&mut self.slab, id);
+    /// Makes an item the most recently used, and returns it.
+    #[inline]
+    pub(crate) fn touch(&mut self, id: SlotId) -> &mut T {
+        self.list.move_to_front(id)
     }
 
+    /// Like [`touch`](Self::touch).
+    ///
+    /// # Safety
+    ///
+    /// `id` must be below the length.
+    #[inline]
+    #[expect(unsafe_code, reason = "hands on what `list` measured")]
+    pub(crate) unsafe fn touch_unchecked(&mut self, id: SlotId) -> &mut T {
+        // SAFETY: the caller says so.
+        unsafe { self.list.move_to_front_unchecked(id) }
+    }
+
+    /// Takes an item out. The [`last`](Self::last) item moves to its position.
     pub(crate) fn remove(&mut self, id: SlotId) -> T {
-        self.list.unlink(&mut self.slab, id);
-        self.len -= 1;
-        self.slab.take(id)
+        self.hashes.swap_remove(id.position());
+        self.list.remove(id)
     }
 
     /// The items, most recently used first.
     pub(crate) fn items(&self) -> Items<'_, T> {
-        let front = self.list.front().unwrap_or(SlotId::NIL);
-        let back = self.back().unwrap_or(SlotId::NIL);
-        Items { slab: &self.slab, front, back, left: self.len }
+        Items {
+            list: &self.list,
+            front: self.list.front(),
+            back: self.list.back(),
+            left: self.len(),
+        }
     }
 }
 
 /// The items of an arena from both ends. `left` says when they have met.
 #[derive(Debug)]
 pub(crate) struct Items<'a, T> {
-    slab: &'a Slab<T>,
-    front: SlotId,
-    back: SlotId,
+    list: &'a List<T>,
+    front: Option<SlotId>,
+    back: Option<SlotId>,
     left: usize,
 }
 
@@ -111,9 +151,9 @@ impl<'a, T> Iterator for Items<'a, T> {
 
     fn next(&mut self) -> Option<&'a T> {
         self.left = self.left.checked_sub(1)?;
-        let id = self.front;
-        self.front = self.slab.links(id).next;
-        Some(self.slab.item(id))
+        let id = self.front?;
+        self.front = self.list.older(id);
+        Some(self.list.item(id))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -124,28 +164,18 @@ impl<'a, T> Iterator for Items<'a, T> {
 impl<T> DoubleEndedIterator for Items<'_, T> {
     fn next_back(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let id = self.back;
-        self.back = self.slab.links(id).prev;
-        Some(self.slab.item(id))
+        let id = self.back?;
+        self.back = self.list.newer(id);
+        Some(self.list.item(id))
     }
 }
 
 #[cfg(any(test, feature = "check"))]
 impl<T> Arena<T> {
-    /// Panics unless the circle runs through every occupied slot once, the same both ways.
+    /// Panics unless the list is whole and has a hash for each item.
     pub(crate) fn check_invariants(&self) {
-        self.slab.check_invariants(self.len);
-        let Some(head) = self.list.front() else {
-            assert_eq!(self.len, 0, "nothing is linked, yet the length says otherwise");
-            return;
-        };
-        let mut id = head;
-        for walked in 1..=self.len {
-            let next = self.slab.links(id).next;
-            assert_eq!(self.slab.links(next).prev, id, "neighbours disagree");
-            assert_eq!(next == head, walked == self.len, "the circle misses or repeats a slot");
-            id = next;
-        }
+        self.list.check_invariants();
+        assert_eq!(self.hashes.len(), self.len(), "items and hashes differ in number");
     }
 }
 
@@ -161,39 +191,52 @@ mod tests {
         forwards
     }
 
-    /// Issue: slots are recycled, and the order is the order of use.
+    /// Issue: the order is the order of use, and there are no gaps: the last item fills them.
     #[test]
-    fn items_are_kept_in_order_of_use_and_slots_are_recycled() {
+    fn items_are_kept_in_order_of_use_without_gaps() {
         let mut arena = Arena::new();
         assert_eq!(order(&arena), "");
-        let a = arena.push_front('a');
-        let b = arena.push_front('b');
-        let c = arena.push_back('c');
+        let a = arena.push_front(1, 'a');
+        let b = arena.push_front(2, 'b');
+        let c = arena.push_back(3, 'c');
         assert_eq!(order(&arena), "bac");
         arena.touch(c);
         assert_eq!(order(&arena), "cba");
         arena.touch(b);
         assert_eq!(order(&arena), "bca");
-        assert_eq!(arena.remove(c), 'c');
-        assert_eq!(arena.push_back('d'), c, "the vacated slot is used again");
-        assert_eq!(order(&arena), "bad");
-        assert_eq!(arena.replace_to_front(c, 'e'), 'd');
-        assert_eq!(order(&arena), "eba");
-        for id in [a, b, c] {
-            arena.remove(id);
+        assert_eq!(arena.remove(a), 'a');
+        assert_eq!(
+            (arena.item(a), arena.hashes()),
+            (&'c', [3, 2].as_slice()),
+            "the last item fills the gap"
+        );
+        assert_eq!(order(&arena), "bc");
+        assert_eq!(arena.push_back(4, 'd'), c, "the position of the last is free again");
+        assert_eq!(order(&arena), "bcd");
+        assert_eq!(arena.replace_to_front(c, 5, 'e'), 'd');
+        assert_eq!((order(&arena).as_str(), arena.hashes()[c.position()]), ("ebc", 5));
+        for (left, order_left) in [(2, "eb"), (1, "b"), (0, "")] {
+            let back = if left == 1 { arena.list.front() } else { arena.back() };
+            arena.remove(back.unwrap());
+            assert_eq!((arena.len(), order(&arena).as_str()), (left, order_left));
         }
-        assert_eq!(order(&arena), "");
     }
 
     /// Issue: memory is bounded by the capacity and allocated as it fills.
     #[test]
-    fn growth_stops_at_the_number_of_slots_allowed() {
-        let mut slab = Slab::new();
-        assert_eq!(slab.room(), 0);
-        for _ in 0..1_000 {
-            slab.reserve_one(1_000);
-            slab.put(());
-            assert!(slab.room() <= 1_000, "room for {} of 1000", slab.room());
+    fn growth_stops_at_the_number_of_items_allowed() {
+        let mut arena = Arena::new();
+        assert_eq!((arena.list.room(), arena.hashes.capacity()), (0, 0));
+        for position in 0..1_000 {
+            arena.reserve_one(1_000);
+            arena.push_front(position, ());
+            assert!(arena.hashes.capacity() <= 1_000, "room for {}", arena.hashes.capacity());
+        }
+        let mut arena = Arena::new();
+        for position in 0..1_000 {
+            arena.reserve_one(1_000);
+            arena.push_front(position, 1);
+            assert!(arena.list.room() <= 1_000, "room for {} of 1000", arena.list.room());
         }
     }
 }

@@ -1,0 +1,315 @@
+//! The index: finds the position of an entry by the hash of its key.
+//!
+//! A hash table of 32-bit positions, made for a cache that is full and stays full: every insert
+//! comes with a removal. Tables with tombstones need rebuilding for that now and then; this one has
+//! none, and is as good after any number of evictions as on the first day.
+//!
+//! The low bits of a hash choose a [`chunk`] of twelve, its *home*. If that is full, the entry lies
+//! in the next chunk that is not. A lookup goes on to the next chunk only if this one is full; a
+//! removal from a full one draws entries back that had to pass it. The chunks are at most two
+//! thirds full on average, so few lookups see a second one.
+//!
+//! It does not store hashes. Who needs more than a tag for each entry, to grow or to remove, hands
+//! the hashes in, by position: they belong to the entries, and a hit does not touch them.
+//!
+//! Invariants: each position is held once, and every chunk from its home to the one that holds it,
+//! the last left out, is full; there is a chunk that is not full, or no chunk at all. It must never
+//! run user code but the predicate of [`Index::find`], which may panic: a lookup changes nothing.
+
+mod chunk;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::index::chunk::Chunk;
+use crate::index::chunk::Whereabouts;
+
+/// Entries for each chunk, on average, above which the index grows: 8 of 12 lanes.
+const LOAD_MAX: usize = 8;
+
+/// The tag of a hash: its high bits, where its low bits choose the chunk. From 2²⁴ chunks on these
+/// overlap, and a tag tells the less.
+#[inline]
+const fn tag(hash: u32) -> u8 {
+    (hash >> 24) as u8
+}
+
+/// A table of positions.
+#[derive(Debug)]
+pub(crate) struct Index {
+    /// As many as a power of two, or none.
+    chunks: Vec<Chunk>,
+    /// The bits of a hash that choose the chunk.
+    mask: usize,
+}
+
+impl Index {
+    /// An empty index, which has allocated nothing.
+    pub(crate) const fn new() -> Self {
+        Self { chunks: Vec::new(), mask: 0 }
+    }
+
+    /// The position, among those of entries with this tag, that `is` says yes to.
+    #[inline]
+    pub(crate) fn find(&self, hash: u32, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        let home = self.home(hash);
+        let chunk = self.chunks.get(home)?;
+        match chunk.find(tag(hash), &mut is) {
+            Some((_, position)) => Some(position),
+            None if chunk.is_full() => self.find_after(home, tag(hash), is),
+            None => None,
+        }
+    }
+
+    /// Apart from [`find`](Self::find), which is small enough to be inlined without it.
+    #[cold]
+    #[inline(never)]
+    fn find_after(&self, home: usize, tag: u8, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        let mut at = self.after(home);
+        loop {
+            // Never absent. A panic here would keep `find` from holding what it read in registers.
+            let chunk = self.chunks.get(at)?;
+            match chunk.find(tag, &mut is) {
+                Some((_, position)) => return Some(position),
+                None if chunk.is_full() => at = self.after(at),
+                None => return None,
+            }
+        }
+    }
+
+    /// Adds a position. There is room: [`reserve_one`](Self::reserve_one) has seen to it.
+    #[inline]
+    pub(crate) fn insert(&mut self, hash: u32, position: u32) {
+        let home = self.home(hash);
+        if !self.chunks[home].put(tag(hash), position, Whereabouts::Home) {
+            self.insert_after(home, tag(hash), position);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn insert_after(&mut self, home: usize, tag: u8, position: u32) {
+        let mut at = self.after(home);
+        while !self.chunks[at].put(tag, position, Whereabouts::Displaced) {
+            at = self.after(at);
+        }
+    }
+
+    /// Takes a position out. `hashes` has the hash of every position that is held.
+    #[inline]
+    pub(crate) fn remove(&mut self, position: u32, hashes: &[u32]) {
+        let (at, lane) = self.locate(position, hashes);
+        let chunk = &mut self.chunks[at];
+        let was_full = chunk.is_full();
+        chunk.clear(lane);
+        if was_full {
+            self.draw_back(at, hashes);
+        }
+    }
+
+    /// Changes the position of an entry, of which `hashes` has the hash at the former position.
+    pub(crate) fn reposition(&mut self, from: u32, to: u32, hashes: &[u32]) {
+        let (at, lane) = self.locate(from, hashes);
+        self.chunks[at].set_position(lane, to);
+    }
+
+    /// Makes room for one entry more than `hashes` has.
+    #[inline]
+    pub(crate) fn reserve_one(&mut self, hashes: &[u32]) {
+        if hashes.len() >= self.chunks.len() * LOAD_MAX {
+            self.grow(hashes);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, hashes: &[u32]) {
+        let count = (hashes.len() + 1).div_ceil(LOAD_MAX).next_power_of_two();
+        self.chunks = vec![Chunk::EMPTY; count];
+        self.mask = count - 1;
+        for (position, &hash) in hashes.iter().enumerate() {
+            self.insert(hash, position as u32);
+        }
+    }
+
+    /// Fills the gap in a chunk that was full with an entry that had to pass it, then the gap that
+    /// this leaves, and so on.
+    #[cold]
+    #[inline(never)]
+    fn draw_back(&mut self, gap: usize, hashes: &[u32]) {
+        let mut gap = gap;
+        let mut at = gap;
+        loop {
+            at = self.after(at);
+            let chunk = &self.chunks[at];
+            let was_full = chunk.is_full();
+            let passed_gap = |position: u32| {
+                let home = self.home(hashes[position as usize]);
+                self.distance(home, at) >= self.distance(gap, at)
+            };
+            if let Some((lane, position)) = chunk.find_displaced(passed_gap) {
+                self.chunks[at].clear(lane);
+                let hash = hashes[position as usize];
+                let whereabouts = self.whereabouts(hash, gap);
+                self.chunks[gap].put(tag(hash), position, whereabouts);
+                gap = at;
+            }
+            if !was_full {
+                return;
+            }
+        }
+    }
+
+    /// The chunk and the lane that hold a position.
+    #[inline]
+    fn locate(&self, position: u32, hashes: &[u32]) -> (usize, usize) {
+        let hash = hashes[position as usize];
+        let mut at = self.home(hash);
+        loop {
+            let chunk = &self.chunks[at];
+            if let Some((lane, _)) = chunk.find(tag(hash), |held| held == position) {
+                return (at, lane);
+            }
+            assert!(chunk.is_full(), "a position is not held under its hash");
+            at = self.after(at);
+        }
+    }
+
+    #[inline]
+    const fn home(&self, hash: u32) -> usize {
+        hash as usize & self.mask
+    }
+
+    fn whereabouts(&self, hash: u32, chunk: usize) -> Whereabouts {
+        if self.home(hash) == chunk { Whereabouts::Home } else { Whereabouts::Displaced }
+    }
+
+    #[inline]
+    const fn after(&self, chunk: usize) -> usize {
+        (chunk + 1) & self.mask
+    }
+
+    /// The steps from one chunk to another, round the end.
+    const fn distance(&self, from: usize, to: usize) -> usize {
+        to.wrapping_sub(from) & self.mask
+    }
+}
+
+#[cfg(any(test, feature = "check"))]
+impl Index {
+    /// Panics unless the index holds each position of `hashes` once, where a lookup finds it.
+    pub(crate) fn check_invariants(&self, hashes: &[u32]) {
+        let mut is_held = vec![false; hashes.len()];
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            for (held_tag, position, whereabouts) in chunk.entries() {
+                let hash = hashes[position as usize];
+                let before = core::mem::replace(&mut is_held[position as usize], true);
+                assert!(!before, "position {position} is held twice");
+                assert_eq!(held_tag, tag(hash), "position {position} has another tag");
+                assert_eq!(whereabouts, self.whereabouts(hash, at), "position {position}");
+                let mut passed = self.home(hash);
+                while passed != at {
+                    assert!(self.chunks[passed].is_full(), "a gap hides position {position}");
+                    passed = self.after(passed);
+                }
+            }
+        }
+        assert!(is_held.iter().all(|held| *held), "a position is not held");
+        assert!(hashes.len() <= self.chunks.len() * LOAD_MAX, "the index is too full");
+    }
+}
+
+#[cfg(test)]
+impl Index {
+    /// The entries that there is room for without growing.
+    pub(crate) fn room(&self) -> usize {
+        self.chunks.len() * LOAD_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries of these hashes, in this order.
+    fn filled(hashes: &[u32]) -> Index {
+        let mut index = Index::new();
+        for (position, &hash) in hashes.iter().enumerate() {
+            index.reserve_one(&hashes[..position]);
+            index.insert(hash, position as u32);
+        }
+        index.check_invariants(hashes);
+        index
+    }
+
+    fn finds(index: &Index, hash: u32, position: u32) -> bool {
+        index.find(hash, |held| held == position).is_some()
+    }
+
+    /// Issue: an own table. Whatever is removed in whatever order, the rest is found; entries that
+    /// passed a full chunk are drawn back into it, also over a full chunk of others and round the
+    /// end.
+    #[test]
+    fn removals_leave_the_rest_where_lookups_find_it() {
+        for homes in [[3, 3, 0, 1], [3, 0, 3, 2], [2, 3, 2, 3], [1, 1, 1, 1]] {
+            // 32 entries in 4 chunks, 8 for each of the homes: some chunks are full.
+            let mut hashes: Vec<u32> = (0..32).map(|i| homes[i / 8] | (i as u32) << 24).collect();
+            let mut index = filled(&hashes);
+            assert_eq!(index.room(), 32);
+            let mut turn = 0;
+            while let Some(last) = hashes.len().checked_sub(1) {
+                turn = (turn * 7 + 5) % 64;
+                let position = turn % hashes.len();
+                let hash = hashes[position];
+                index.remove(position as u32, &hashes);
+                if position < last {
+                    index.reposition(last as u32, position as u32, &hashes);
+                }
+                hashes.swap_remove(position);
+                index.check_invariants(&hashes);
+                assert!(!finds(&index, hash, last as u32), "the removed one is found");
+                for (position, &hash) in hashes.iter().enumerate() {
+                    assert!(finds(&index, hash, position as u32), "{position} is lost");
+                }
+            }
+        }
+    }
+
+    /// Issue: no operation makes the table worse, however many there are. Entries of few homes come
+    /// and go at random, as in a cache that fills and then evicts, while the index grows.
+    #[test]
+    fn entries_that_come_and_go_leave_no_trace() {
+        let mut state = 20_261_120_u64;
+        let mut random = |end: usize| {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            (state >> 33) as usize % end
+        };
+        let (mut index, mut hashes) = (Index::new(), Vec::new());
+        for step in 0..4_000 {
+            if hashes.len() < 200 {
+                // Half of the entries have one of three homes, the others any of 64.
+                let home = if random(2) == 0 { 61 + random(3) } else { random(64) };
+                let hash = home as u32 | (random(256) as u32) << 24;
+                index.reserve_one(&hashes);
+                index.insert(hash, hashes.len() as u32);
+                hashes.push(hash);
+            }
+            if hashes.len() > step / 10 || hashes.len() == 200 {
+                let position = random(hashes.len());
+                index.remove(position as u32, &hashes);
+                if position + 1 < hashes.len() {
+                    index.reposition(hashes.len() as u32 - 1, position as u32, &hashes);
+                }
+                hashes.swap_remove(position);
+            }
+            index.check_invariants(&hashes);
+        }
+        assert!(hashes.len() >= 199, "the index was not filled");
+    }
+
+    /// An index that has allocated nothing finds nothing.
+    #[test]
+    fn an_empty_index_can_be_asked() {
+        let index = Index::new();
+        assert_eq!((index.room(), index.find(7, |_| true)), (0, None));
+    }
+}
