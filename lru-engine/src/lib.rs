@@ -12,23 +12,41 @@
 //! assert_eq!(cache.get("answer"), Some(42));
 //! ```
 //!
+//! What is missing is loaded once however many threads ask, and a value that was read before a write
+//! never comes in after it:
+//!
+//! ```
+//! use lru_engine::Cache;
+//!
+//! let cache = Cache::new(1_000);
+//! assert_eq!(cache.get_or_insert_with("answer", || 42), 42);
+//!
+//! let ticket = cache.ticket("price"); // before it is read from where it comes from
+//! cache.invalidate("price"); // it changes meanwhile
+//! assert!(ticket.fill(7).is_err());
+//! ```
+//!
 //! # Guarantees
 //!
 //! 1. **Exact.** A hit makes its entry the most recently used; an insert into a full map or shard
 //!    evicts the least recently used one. No sampling, no buffers, no delay.
-//! 2. **Bounded.** There are never more entries than the capacity, not for a moment. Memory is
-//!    taken as entries come and not before; the array of entries never grows past the capacity.
+//! 2. **Bounded.** There are never more entries than the capacity, not for a moment, and none is
+//!    evicted before there are as many. Memory is taken as entries come and not before; the array
+//!    of entries of a map or a shard never grows past the capacity.
 //! 3. **Constant time.** `get`, `peek`, `insert`, `remove`, `insert_cold` and `pop_lru` of a map
 //!    take constant time, amortised over the growth of its array and its index. `pop_lru` of a
-//!    cache may look at every shard; `len`, `stats` and `clear` do.
+//!    cache, and an insert into an empty shard of a full one, may look at every shard; `stats` and
+//!    `clear` do.
 //! 4. **No surprise calls.** A key is hashed once by each call that is given it, and never again:
 //!    eviction, removal and growth use the hash that was stored. `Eq` is called on entries whose
 //!    whole 64-bit hash is equal.
-//! 5. **Nothing of yours under a lock that need not be.** `Hash` and destructors run outside;
+//! 5. **Nothing of yours under a lock that need not be.** `Hash`, loads, the listener and
+//!    destructors run outside;
 //!    `Eq`, `Clone` and closures run while one shard is locked, and using the same cache there
 //!    panics instead of hanging. See [`Cache`].
-//! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop` or a closure panics, nothing
-//!    leaks, nothing is dropped twice, and the cache goes on.
+//! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop`, a load, the listener or a
+//!    closure panics, nothing leaks, nothing is dropped twice, nobody waits for what does not come,
+//!    and the cache goes on.
 //! 7. **No unsafe code, no threads, no clock, no `'static`.**
 //!
 //! # How it works
@@ -48,14 +66,21 @@
 //! | `hash` | the default hasher; which bits of a hash choose what |
 //! | `error` | an entry refused, a cache that cannot be built |
 //! | `stats` | what a cache has done, in counts |
+//! | `sync` | what a lock is, and how a thread waits |
+//! | `mark` | which caches a thread is inside of, and which thread it is |
+//! | `listener` | who is told of what leaves, and why it left |
 //! | `arena` | items in order of use: `slab` the slots, `list` the circle through them |
 //! | `shard` | one bounded LRU: index and arena; takes hashes, gives back what leaves |
 //! | `iter` | entries by recency |
 //! | `map` | [`LruMap`]: a shard and a hasher |
-//! | `mark` | which caches a thread is inside of |
+//! | `budget` | the capacity as places that shards take and give back |
+//! | `flight` | one load that threads wait for |
+//! | `outstanding` | the tickets that are out in a shard, and what voids them |
 //! | `sharded` | shards behind locks; which shard a hash belongs to |
 //! | `cache` | [`Cache`]: hash, lock, act, unlock, drop |
 //! | `sweep` | what goes through all shards: length, counts, clearing, order |
+//! | `ticket` | [`Ticket`], [`WriteTicket`]: filling that a write overtakes |
+//! | `load` | loading once however many ask: [`Cache::get_or_insert_with`], [`Lookup`] |
 //! | `builder` | settings of a cache, their defaults and checks |
 //!
 //! # Features
@@ -63,28 +88,44 @@
 //! `check`: `check_invariants` on both types, for tests.
 
 mod arena;
+mod budget;
 mod builder;
 mod cache;
 mod error;
+mod flight;
 mod hash;
 mod iter;
+mod listener;
+mod load;
 mod map;
 mod mark;
+mod outstanding;
 mod shard;
 mod sharded;
 mod stats;
 mod sweep;
+mod sync;
+mod ticket;
 
 pub use crate::builder::Builder;
 pub use crate::cache::Cache;
 pub use crate::error::BuildError;
+pub use crate::error::LoadError;
 pub use crate::error::Refused;
 pub use crate::error::RefusedReason;
 pub use crate::hash::DefaultHasher;
 pub use crate::hash::KeyHasher;
 pub use crate::iter::Iter;
+pub use crate::listener::Cause;
+pub use crate::listener::Removal;
+pub use crate::load::Load;
+pub use crate::load::Lookup;
+pub use crate::load::Pending;
 pub use crate::map::LruMap;
 pub use crate::stats::Stats;
+pub use crate::ticket::Handle;
+pub use crate::ticket::Ticket;
+pub use crate::ticket::WriteTicket;
 
 /// Looking keys up in another form than they are stored in; from the crate of that name.
 pub use equivalent::Equivalent;
