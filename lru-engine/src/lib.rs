@@ -99,6 +99,8 @@ mod listener;
 mod load;
 mod map;
 mod mark;
+#[cfg(all(test, loom))]
+mod models;
 mod outstanding;
 mod shard;
 mod sharded;

@@ -362,8 +362,9 @@ impl<H: Handle> Load<H> {
 
     fn land_error<E: Send + Sync + 'static>(mut self, error: E) -> Arc<E> {
         let error = Arc::new(error);
-        self.ticket.release();
+        let key = self.ticket.take_back();
         self.end(Landing::Failed(Arc::<E>::clone(&error)));
+        drop(key);
         error
     }
 
@@ -375,14 +376,28 @@ impl<H: Handle> Load<H> {
 }
 
 impl<H: Handle> Drop for Load<H> {
-    /// Lands first: handing the ticket in, which comes next, runs the destructor of the key.
     fn drop(&mut self) {
-        let leader = self.flight.as_ref().map(|flight| flight.leader());
-        // On its own thread a load always lands, unless it panics.
-        self.end(match leader {
-            Some(Leader::Thread(_)) => Landing::Panicked,
-            _ => Landing::Abandoned,
-        });
+        let landing = LandsLast(self.flight.take());
+        // Ends the joining first: one that joined a flight which has landed so would try again,
+        // and join it again.
+        let key = self.ticket.take_back();
+        drop(landing);
+        drop(key);
+    }
+}
+
+/// Lands a flight without a result when it is dropped, in a panic as well.
+struct LandsLast<V>(Option<Arc<Flight<V>>>);
+
+impl<V> Drop for LandsLast<V> {
+    fn drop(&mut self) {
+        if let Some(flight) = self.0.take() {
+            flight.land(match flight.leader() {
+                // On its own thread a load lands with a result, unless it panics.
+                Leader::Thread(_) => Landing::Panicked,
+                Leader::Detached => Landing::Abandoned,
+            });
+        }
     }
 }
 

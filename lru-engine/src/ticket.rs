@@ -180,12 +180,10 @@ impl<H: Handle> Ticket<H> {
         drop(self.handle.cache().settle(displaced));
     }
 
-    /// Hands the ticket in with nothing.
-    pub(crate) fn release(&mut self) {
-        if let Some(slip) = self.slip.take() {
-            let key = self.handle.cache().shards.lock(slip.hash).outstanding().hand_in(slip);
-            drop(key);
-        }
+    /// Hands the ticket in with nothing, and gives its key back; `None` if it is in already.
+    pub(crate) fn take_back(&mut self) -> Option<H::Key> {
+        let slip = self.slip.take()?;
+        Some(self.handle.cache().shards.lock(slip.hash).outstanding().hand_in(slip))
     }
 
     /// Like [`fill`](Self::fill), but leaves what the insert displaced to the caller.
@@ -246,7 +244,7 @@ fn take_out<H: Handle>(handle: &H, key: H::Key) -> Slip {
 
 impl<H: Handle> Drop for Ticket<H> {
     fn drop(&mut self) {
-        self.release();
+        drop(self.take_back());
     }
 }
 

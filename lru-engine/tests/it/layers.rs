@@ -31,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ticket.rs",     &["cache", "error", "listener", "outstanding", "shard"]),
     ("load.rs",       &["cache", "error", "flight", "mark", "ticket"]),
     ("builder.rs",    &["cache", "error", "hash", "listener", "sharded"]),
+    ("models.rs",     &[""]),
     ("lib.rs",        &["builder", "cache", "error", "hash", "iter", "listener", "load", "map",
                         "stats", "ticket"]),
 ];
