@@ -186,7 +186,21 @@ impl<K, V, S> Cache<K, V, S> {
         place: &mut Option<Place<'a>>,
     ) -> Locked<'a, K, V> {
         let locked = self.shards.lock(hash);
-        if locked.reserve(place) {
+        if locked.len() > 0 {
+            return locked;
+        }
+        self.lock_empty_to_insert(hash, locked, place)
+    }
+
+    #[cold]
+    fn lock_empty_to_insert<'a>(
+        &'a self,
+        hash: u64,
+        locked: Locked<'a, K, V>,
+        place: &mut Option<Place<'a>>,
+    ) -> Locked<'a, K, V> {
+        *place = self.shards.budget().take();
+        if place.is_some() {
             return locked;
         }
         drop(locked);
@@ -212,15 +226,22 @@ impl<K, V, S> Cache<K, V, S> {
         }
     }
 
-    /// Lets go of what an insert displaced, and returns the former value of its key. Nothing may
-    /// be locked.
-    #[inline]
-    pub(crate) fn settle(&self, displaced: Displaced<K, V>) -> Option<V> {
-        match &displaced {
+    #[cold]
+    fn tell_displaced(&self, displaced: &Displaced<K, V>) {
+        match displaced {
             Displaced::Nothing => {}
             Displaced::Replaced(key, value) => self.tell(key, value, Cause::Replaced),
             Displaced::Evicted(key, value) => self.tell(key, value, Cause::Evicted),
             Displaced::Refused(key, value) => self.tell(key, value, Cause::Refused),
+        }
+    }
+
+    /// Lets go of what an insert displaced, and returns the former value of its key. Nothing may
+    /// be locked.
+    #[inline]
+    pub(crate) fn settle(&self, displaced: Displaced<K, V>) -> Option<V> {
+        if self.listener.is_some() {
+            self.tell_displaced(&displaced);
         }
         displaced.into_replaced()
     }

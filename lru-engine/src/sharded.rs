@@ -152,16 +152,6 @@ impl<'a, K, V> Locked<'a, K, V> {
         self.guarded.shard.find(slip.hash, self.guarded.outstanding.key(slip))
     }
 
-    /// Whether an entry could come in: if not, its place has to come from another shard.
-    #[inline]
-    pub(crate) fn reserve(&self, place: &mut Option<Place<'a>>) -> bool {
-        if self.guarded.shard.len() > 0 || place.is_some() {
-            return true;
-        }
-        *place = self.budget.take();
-        place.is_some()
-    }
-
     /// Makes an entry the most recently used. `found` is what [`find`](Shard::find) said of its
     /// key. It takes `place`, or a place of the budget, or that of the least recently used entry.
     #[inline]
