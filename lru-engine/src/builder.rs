@@ -100,8 +100,8 @@ impl<K, V, S> Builder<K, V, S> {
     /// the cache itself is dropped.
     ///
     /// If it panics, the panic goes on to the caller of the operation, which has taken place (with
-    /// one exception: an insert into a full cache whose shard is empty, which evicts elsewhere
-    /// first, and then stops). The cache is valid, the listener is called again next time, and
+    /// one exception: an insert into a full cache that evicts from another shard than its own does
+    /// so first, and then stops). The cache is valid, the listener is called again next time, and
     /// where one call drops many entries it is told of all before the panic goes on.
     ///
     /// To use the cache in it, hand it a [`Weak`](std::sync::Weak) reference through a

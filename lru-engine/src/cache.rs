@@ -18,6 +18,7 @@ use std::sync::atomic::AtomicUsize;
 
 use equivalent::Equivalent;
 
+use crate::arena::SlotId;
 use crate::budget::Place;
 use crate::error::Refused;
 use crate::hash::DefaultHasher;
@@ -39,8 +40,8 @@ use crate::sharded::shard_count_default;
 /// of the whole cache.
 ///
 /// **What does not.** With several shards, an insert into a full cache evicts from the shard of
-/// the new key (from the next one if that is empty), so what it evicts need not be the least
-/// recently used of all. Where that matters, ask for one shard:
+/// the new key, or, if that has less than its even share of the entries, from one that has more. So
+/// what it evicts need not be the least recently used of all. Where that matters, ask for one shard:
 /// `Cache::builder().capacity(n).shards(1)`. Caches below 256 entries have one anyway.
 ///
 /// **Loading.** [`get_or_insert_with`](Self::get_or_insert_with) and its relatives load what is
@@ -176,24 +177,27 @@ impl<K, V, S> Cache<K, V, S> {
         self.shards.count()
     }
 
-    /// Locks the shard of a hash so that an entry can come in. If the cache is full and the shard
-    /// is empty, there is nothing in it to be evicted: then another shard's place ends up in
-    /// `place`.
+    /// Locks the shard of a hash, and looks a key up that is to be inserted. Where its shard is
+    /// short of entries and the cache is full, another's place ends up in `place`.
     #[inline]
     pub(crate) fn lock_to_insert<'a>(
         &'a self,
         hash: u64,
         place: &mut Option<Place<'a>>,
-    ) -> Locked<'a, K, V> {
+        find: impl Fn(&Locked<'a, K, V>) -> Option<SlotId>,
+    ) -> (Locked<'a, K, V>, Option<SlotId>) {
         let locked = self.shards.lock(hash);
-        if locked.len() > 0 {
-            return locked;
+        let found = find(&locked);
+        if found.is_some() || !locked.is_short() {
+            return (locked, found);
         }
-        self.lock_empty_to_insert(hash, locked, place)
+        let locked = self.take_place(hash, locked, place);
+        let found = find(&locked);
+        (locked, found)
     }
 
     #[cold]
-    fn lock_empty_to_insert<'a>(
+    fn take_place<'a>(
         &'a self,
         hash: u64,
         locked: Locked<'a, K, V>,
@@ -204,7 +208,7 @@ impl<K, V, S> Cache<K, V, S> {
             return locked;
         }
         drop(locked);
-        if let Some(((key, value), vacated)) = self.shards.evict_elsewhere(hash) {
+        if let Some(((key, value), vacated)) = self.shards.evict_elsewhere() {
             *place = Some(vacated);
             self.tell(&key, &value, Cause::Evicted);
         }
@@ -404,8 +408,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         let hash = self.hasher.hash_one(&key);
         let mut place = None;
-        let mut locked = self.lock_to_insert(hash, &mut place);
-        let found = locked.find(hash, &key);
+        let (mut locked, found) =
+            self.lock_to_insert(hash, &mut place, |locked| locked.find(hash, &key));
         locked.outstanding().void(hash, &key);
         let displaced = locked.insert(hash, found, (key, value), place.take());
         drop(locked);

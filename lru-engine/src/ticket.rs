@@ -22,6 +22,7 @@ use crate::listener::Cause;
 use crate::outstanding::Slip;
 use crate::outstanding::Verdict;
 use crate::shard::Displaced;
+use crate::sharded::Locked;
 
 /// What a fill displaced, or the entry that it did not take.
 type Filled<K, V> = Result<Displaced<K, V>, Refused<K, V>>;
@@ -190,12 +191,13 @@ impl<H: Handle> Ticket<H> {
     pub(crate) fn fill_unsettled(&mut self, value: H::Value) -> Filled<H::Key, H::Value> {
         let slip = self.slip.expect("a ticket is handed in once");
         let mut place = None;
-        let mut locked = self.handle.cache().lock_to_insert(slip.hash, &mut place);
-        let verdict = locked.outstanding().verdict(slip);
-        let found = match verdict {
+        let find = |locked: &Locked<'_, _, _>| match locked.verdict(slip) {
             Verdict::Void => None,
             Verdict::Valid => locked.find_ticketed(slip),
         };
+        let cache = self.handle.cache();
+        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut place, find);
+        let verdict = locked.verdict(slip);
         self.slip = None;
         let key = locked.outstanding().hand_in(slip);
         match verdict {
@@ -222,7 +224,7 @@ impl<H: Handle> Ticket<H> {
     pub fn fill_cold(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let slip = self.slip.expect("a ticket is handed in once");
         let mut locked = self.handle.cache().shards.lock(slip.hash);
-        let verdict = locked.outstanding().verdict(slip);
+        let verdict = locked.verdict(slip);
         let found = match verdict {
             Verdict::Void => None,
             Verdict::Valid => locked.find_ticketed(slip),
@@ -314,10 +316,10 @@ impl<H: Handle> WriteTicket<H> {
         let slip = self.slip.expect("a ticket is handed in once");
         let cache = self.handle.cache();
         let mut place = None;
-        let mut locked = cache.lock_to_insert(slip.hash, &mut place);
-        let found = locked.find_ticketed(slip);
+        let find = |locked: &Locked<'_, _, _>| locked.find_ticketed(slip);
+        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut place, find);
         locked.outstanding().void_others(slip);
-        let verdict = locked.outstanding().verdict(slip);
+        let verdict = locked.verdict(slip);
         // No `Eq` from here on: until it has run, the destructor is the way out.
         self.slip = None;
         let key = locked.outstanding().hand_in(slip);
