@@ -47,7 +47,7 @@
 //! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop`, a load, the listener or a
 //!    closure panics, nothing leaks, nothing is dropped twice, nobody waits for what does not come,
 //!    and the cache goes on.
-//! 7. **No unsafe code, no threads, no clock, no `'static`.**
+//! 7. **No threads, no clock, no `'static`; no unsafe code but the lock's.**
 //!
 //! # How it works
 //!
@@ -66,7 +66,8 @@
 //! | `hash` | the default hasher; which bits of a hash choose what |
 //! | `error` | an entry refused, a cache that cannot be built |
 //! | `stats` | what a cache has done, in counts |
-//! | `sync` | what a lock is, and how a thread waits |
+//! | `sync` | how a thread waits for another |
+//! | `lock` | the lock of a shard; the one file with unsafe code |
 //! | `mark` | which caches a thread is inside of, and which thread it is |
 //! | `listener` | who is told of what leaves, and why it left |
 //! | `arena` | items in order of use: `slab` the slots, `list` the circle through them |
@@ -97,6 +98,8 @@ mod hash;
 mod iter;
 mod listener;
 mod load;
+#[cfg(any(test, not(loom)))]
+mod lock;
 mod map;
 mod mark;
 #[cfg(all(test, loom))]

@@ -1,5 +1,5 @@
-//! Models: every order in which two or three threads can go through tickets, flights and the
-//! budget, tried one after the other (loom).
+//! Models: every order in which two or three threads can go through the lock, tickets, flights and
+//! the budget, tried one after the other (loom).
 //!
 //! They run with `--cfg loom` alone. Each is about one sentence of the design, with a register that
 //! stands for the database which the cached values come from. A thread that would wait for ever
@@ -19,6 +19,7 @@ use crate::LoadError;
 use crate::Lookup;
 use crate::Ticket;
 use crate::WriteTicket;
+use crate::lock::Lock;
 
 type Shared = Arc<Cache<u64, usize, BuildHasherDefault<Spread>>>;
 
@@ -103,6 +104,31 @@ fn invalidate(cache: &Shared, database: &AtomicUsize) {
 fn invalidate_all(cache: &Shared, database: &AtomicUsize) {
     database.fetch_add(1, SeqCst);
     cache.invalidate_all();
+}
+
+/// Design: a plain store unlocks. What one thread changed under the lock the next one sees whole,
+/// and no two are inside at once (the checker watches the value itself).
+#[test]
+fn the_lock_lets_one_in_at_a_time_and_shows_it_all_changes() {
+    loom::model(|| {
+        let lock = Arc::new(Lock::new((0, 0)));
+        let change = {
+            let lock = Arc::clone(&lock);
+            move || {
+                for _ in 0..2 {
+                    let mut pair = lock.lock();
+                    assert_eq!(pair.0, pair.1);
+                    pair.0 += 1;
+                    pair.1 += 1;
+                }
+            }
+        };
+        let others = [thread::spawn(change.clone()), thread::spawn(change.clone())];
+        for other in others {
+            other.join().expect("it does not panic");
+        }
+        assert_eq!(*lock.lock(), (4, 4));
+    });
 }
 
 /// Design: a load overtaken by a write or an invalidation is never left in the cache.

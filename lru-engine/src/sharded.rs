@@ -34,7 +34,16 @@ use crate::shard::Cleared;
 use crate::shard::Displaced;
 use crate::shard::Shard;
 use crate::sync::AtomicUsize;
+
+// The models of what stands on the lock take the checker's own: that lets a waiting thread sleep
+// until it is woken, where the shards' lock would look again and again. This lock has its own model.
+#[cfg(not(loom))]
+use crate::lock::Guard;
+#[cfg(not(loom))]
+use crate::lock::Lock;
+#[cfg(loom)]
 use crate::sync::Guard;
+#[cfg(loom)]
 use crate::sync::Lock;
 
 /// The most shards that a cache has.

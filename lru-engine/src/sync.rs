@@ -1,9 +1,9 @@
-//! What a lock is here, and how a thread waits for another.
+//! How a thread waits for another: a standard mutex and condition variable. (The shards have a lock
+//! of their own, in `lock`, which nobody waits at for an event.)
 //!
-//! A standard mutex: uncontended it costs two atomic read-modify-writes like any other, and its
-//! waiters sleep. Its poison is ignored, because what it guards is valid wherever user code can
-//! panic. This is the one file that knows which locks these are, so that a model checker can put
-//! its own in their place (`--cfg loom`).
+//! Poison is ignored, because what is guarded is valid wherever user code can panic. This is the
+//! one file that knows whose mutex it is, so that a model checker can put its own in its place
+//! (`--cfg loom`).
 //!
 //! It must never spin, and never start a thread.
 
