@@ -79,9 +79,11 @@
 //! | `outstanding` | the tickets that are out in a shard, and what voids them |
 //! | `sharded` | shards behind locks; which shard a hash belongs to |
 //! | `cache` | [`Cache`]: hash, lock, act, unlock, drop |
+//! | `insert` | what comes in, and letting go of what leaves for it |
 //! | `sweep` | what goes through all shards: length, counts, clearing, order |
 //! | `ticket` | [`Ticket`], [`WriteTicket`]: filling that a write overtakes |
-//! | `load` | loading once however many ask: [`Cache::get_or_insert_with`], [`Lookup`] |
+//! | `lookup` | [`Lookup`]: who loads, who waits, and how a load lands |
+//! | `load` | loading with a closure: [`Cache::get_or_insert_with`] |
 //! | `builder` | settings of a cache, their defaults and checks |
 //!
 //! # Features
@@ -95,11 +97,13 @@ mod cache;
 mod error;
 mod flight;
 mod hash;
+mod insert;
 mod iter;
 mod listener;
 mod load;
 #[cfg(any(test, not(loom)))]
 mod lock;
+mod lookup;
 mod map;
 mod mark;
 #[cfg(all(test, loom))]
@@ -123,9 +127,9 @@ pub use crate::hash::KeyHasher;
 pub use crate::iter::Iter;
 pub use crate::listener::Cause;
 pub use crate::listener::Removal;
-pub use crate::load::Load;
-pub use crate::load::Lookup;
-pub use crate::load::Pending;
+pub use crate::lookup::Load;
+pub use crate::lookup::Lookup;
+pub use crate::lookup::Pending;
 pub use crate::map::LruMap;
 pub use crate::stats::Stats;
 pub use crate::ticket::Handle;

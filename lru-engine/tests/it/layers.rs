@@ -28,13 +28,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("outstanding.rs", &["flight"]),
     ("sharded.rs",    &["arena", "budget", "error", "hash", "lock", "mark", "outstanding",
                         "shard", "sync"]),
-    ("cache.rs",      &["arena", "budget", "error", "hash", "listener", "shard", "sharded"]),
+    ("cache.rs",      &["hash", "listener", "sharded"]),
+    ("insert.rs",     &["arena", "budget", "cache", "error", "listener", "shard", "sharded"]),
     ("sweep.rs",      &["cache", "listener", "stats"]),
     ("ticket.rs",     &["cache", "error", "listener", "outstanding", "shard", "sharded"]),
-    ("load.rs",       &["cache", "error", "flight", "mark", "ticket"]),
+    ("lookup.rs",     &["cache", "error", "flight", "ticket"]),
+    ("load.rs",       &["cache", "error", "flight", "lookup", "mark"]),
     ("builder.rs",    &["cache", "error", "hash", "listener", "sharded"]),
     ("models.rs",     &[]),
-    ("lib.rs",        &["builder", "cache", "error", "hash", "iter", "listener", "load", "map",
+    ("lib.rs",        &["builder", "cache", "error", "hash", "iter", "listener", "lookup", "map",
                         "stats", "ticket"]),
 ];
 
