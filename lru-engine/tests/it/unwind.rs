@@ -30,6 +30,7 @@ enum Call {
     Clone,
     Drop,
     Closure,
+    Listener,
 }
 
 /// What the panics of this test say, to tell them from failures.
@@ -282,7 +283,7 @@ fn panics(act: impl FnOnce()) -> bool {
 fn takes_place(call: Call) -> bool {
     match call {
         Call::Hash | Call::Eq => false,
-        Call::Clone | Call::Drop | Call::Closure => true,
+        Call::Clone | Call::Drop | Call::Closure | Call::Listener => true,
     }
 }
 
@@ -298,6 +299,7 @@ fn before_and_after(order: Vec<(u8, u32)>, op: Op) -> [Vec<(u8, u32)>; 2] {
 fn run_script<S: Subject>(mut subject: S, call: Call, calls_before: u32) -> bool {
     let ledger = Rc::new(Ledger::default());
     ledger.panic_at.set(Some((call, calls_before)));
+    LEDGER.set(Some(Rc::clone(&ledger)));
     for op in SCRIPT {
         let [before, after] = before_and_after(subject.order(), op);
         let panicked = panics(|| subject.run(op, &ledger));
@@ -320,6 +322,7 @@ fn run_script<S: Subject>(mut subject: S, call: Call, calls_before: u32) -> bool
             _ => assert_eq!(subject.order(), after, "{place}"),
         }
     }
+    LEDGER.set(None);
     let has_panicked_before = ledger.has_fired();
     let panicked = panics(|| drop(subject));
     assert!(panicked <= !has_panicked_before);
@@ -343,6 +346,21 @@ fn map() -> LruMap<Probe, Probe, BuildZero> {
 fn cache() -> Cache<Probe, Probe, BuildZero> {
     let builder = Cache::builder().capacity(CAPACITY).shards(1);
     builder.hasher(BuildZero::default()).build().unwrap()
+}
+
+thread_local! {
+    /// The ledger of the script that runs, for a listener, which cannot hold one.
+    static LEDGER: RefCell<Option<Rc<Ledger>>> = const { RefCell::new(None) };
+}
+
+fn listened_cache() -> Cache<Probe, Probe, BuildZero> {
+    let builder = Cache::builder().capacity(CAPACITY).shards(1).hasher(BuildZero::default());
+    let listener = |_: lru_engine::Removal<'_, Probe, Probe>| {
+        if let Some(ledger) = LEDGER.with_borrow(Option::clone) {
+            ledger.call(Call::Listener);
+        }
+    };
+    builder.listener(listener).build().unwrap()
 }
 
 /// Keeps the hundreds of panics that this file orders off the terminal.
@@ -386,6 +404,16 @@ fn a_panic_in_drop_leaks_nothing() {
     quiet();
     sweep(map, Call::Drop, 35);
     sweep(cache, Call::Drop, 35);
+}
+
+/// Issue: a panic in the listener, and every other with a listener there.
+#[test]
+fn a_panic_in_the_listener_leaves_the_cache_valid() {
+    quiet();
+    sweep(listened_cache, Call::Listener, 12);
+    sweep(listened_cache, Call::Eq, 30);
+    sweep(listened_cache, Call::Clone, 5);
+    sweep(listened_cache, Call::Drop, 35);
 }
 
 /// Issue: a panic in a closure that reads a value, or in code that holds a value by `get_mut`.
