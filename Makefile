@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench fuzz migrateup servers cargo
+.PHONY: help run test test-here check bench fuzz model migrateup servers cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ fuzz: cargo ## fuzz each target for a minute (gets cargo-fuzz; needs a C++ compi
 		-- -max_total_time=60
 	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run order_decode fuzz/corpus/order_decode \
 		fuzz/seeds/order_decode -- -max_total_time=60
+
+model: cargo ## try every order of threads through the engine's lock, tickets and loads (loom)
+	RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
+		$(CARGO) test --package lru-engine --lib --release models
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate

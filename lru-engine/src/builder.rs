@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use crate::cache::Cache;
 use crate::error::BuildError;
 use crate::hash::DefaultHasher;
+use crate::listener::Listener;
+use crate::listener::Removal;
 use crate::sharded::shard_count_default;
 
 /// Settings of a [`Cache`] to be built. Made by [`Cache::builder`].
@@ -22,6 +24,7 @@ pub struct Builder<K, V, S = DefaultHasher> {
     capacity: Option<usize>,
     shards: Option<usize>,
     hasher: S,
+    listener: Option<Listener<K, V>>,
     builds: PhantomData<fn() -> (K, V)>,
 }
 
@@ -38,6 +41,7 @@ impl<K, V> Cache<K, V> {
             capacity: None,
             shards: None,
             hasher: DefaultHasher::default(),
+            listener: None,
             builds: PhantomData,
         }
     }
@@ -83,7 +87,27 @@ impl<K, V, S> Builder<K, V, S> {
     /// # Ok::<(), lru_engine::BuildError>(())
     /// ```
     pub fn hasher<T>(self, hasher: T) -> Builder<K, V, T> {
-        Builder { capacity: self.capacity, shards: self.shards, hasher, builds: PhantomData }
+        let Self { capacity, shards, listener, builds, .. } = self;
+        Builder { capacity, shards, hasher, listener, builds }
+    }
+
+    /// Who is told of every entry that leaves the cache, and why. Default: nobody.
+    ///
+    /// It is called after the entry has left and with nothing locked, on the thread that made it
+    /// leave, before the entry is dropped or given to the caller; it may use the cache. Threads
+    /// call it at the same time and in no order. A value that [`Refused`](crate::Refused) gives
+    /// back has not been in the cache and is not told of, nor are the entries that are left when
+    /// the cache itself is dropped.
+    ///
+    /// If it panics, the panic goes on to the caller of the operation, which has taken place (with
+    /// one exception: an insert into a full cache that evicts from another shard than its own does
+    /// so first, and then stops). The cache is valid, the listener is called again next time, and
+    /// where one call drops many entries it is told of all before the panic goes on.
+    ///
+    /// To use the cache in it, hand it a [`Weak`](std::sync::Weak) reference through a
+    /// [`OnceLock`](std::sync::OnceLock). See [`Removal`] for an example.
+    pub fn listener(self, listener: impl Fn(Removal<'_, K, V>) + Send + Sync + 'static) -> Self {
+        Self { listener: Some(Listener::new(listener)), ..self }
     }
 
     /// Makes the cache, empty.
@@ -105,6 +129,6 @@ impl<K, V, S> Builder<K, V, S> {
         if shards == 0 {
             return Err(BuildError::ShardsZero);
         }
-        Ok(Cache::with_shards(capacity, shards, self.hasher))
+        Ok(Cache::with_shards(capacity, shards, self.hasher, self.listener))
     }
 }

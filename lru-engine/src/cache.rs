@@ -3,7 +3,7 @@
 //! | user code | runs |
 //! |---|---|
 //! | `Hash` | before any lock |
-//! | destructors of keys and values | after unlocking; they may use the cache |
+//! | destructors of keys and values, the listener | after unlocking; they may use the cache |
 //! | `Eq`, `Clone`, closures | while one shard is locked; using this cache there panics |
 //!
 //! A function here locks after it owns what it was given, and hands nothing that it owns to a call
@@ -18,35 +18,46 @@ use std::sync::atomic::AtomicUsize;
 
 use equivalent::Equivalent;
 
-use crate::error::Refused;
 use crate::hash::DefaultHasher;
+use crate::listener::Cause;
+use crate::listener::Listener;
 use crate::sharded::Shards;
 use crate::sharded::shard_count_default;
 
 /// An LRU cache that threads share: every method takes `&self`.
 ///
-/// The entries are spread by hash over shards, each with a lock of its own and an equal share of
-/// the capacity.
+/// The entries are spread by hash over shards, each with a lock of its own. The capacity is one
+/// budget for all of them: a shard grows until the cache is full, whatever the others hold.
 ///
 /// **What holds.** [`len`](Self::len) never exceeds [`capacity`](Self::capacity), not for a
-/// moment. Each shard is an exact LRU: what it evicts is its least recently used entry. With one
-/// shard that is the least recently used entry of the whole cache.
+/// moment, and nothing is evicted before the cache is full. Each shard is an exact LRU: what it
+/// evicts is its least recently used entry. With one shard that is the least recently used entry
+/// of the whole cache.
 ///
-/// **What does not.** With several shards, an insert into a full shard evicts from that shard even
-/// if another has room, so a cache may evict before it is full, and what it evicts need not be the
-/// least recently used of all. Where that matters, ask for one shard:
+/// **What does not.** With several shards, an insert into a full cache evicts from the shard of
+/// the new key, or, if that has less than its even share of the entries, from one that has more. So
+/// what it evicts need not be the least recently used of all. Where that matters, ask for one shard:
 /// `Cache::builder().capacity(n).shards(1)`. Caches below 256 entries have one anyway.
 ///
-/// **User code.** `Hash` and the destructors of keys and values run while nothing is locked and
-/// may do anything. `Eq` (or [`Equivalent`]), `Clone` and the closures of
+/// **Loading.** [`get_or_insert_with`](Self::get_or_insert_with) and its relatives load what is
+/// missing once, however many threads ask. [`Ticket`](crate::Ticket) and
+/// [`WriteTicket`](crate::WriteTicket) keep a value that was read before a write, and comes after
+/// it, out of the cache.
+///
+/// **User code.** `Hash`, loads, the listener and the destructors of keys and values run while
+/// nothing is locked and may do anything. `Eq` (or [`Equivalent`]), `Clone` and the closures of
 /// [`get_with`](Self::get_with), [`peek_with`](Self::peek_with) and
 /// [`for_each_by_recency`](Self::for_each_by_recency) run while a shard is locked: keep them
 /// short; using the *same* cache inside them panics, at once and always, rather than wait for
-/// itself for ever. Using *another* cache there is like taking a second lock: fine as long as
+/// itself for ever ([`len`](Self::len), [`is_empty`](Self::is_empty) and
+/// [`capacity`](Self::capacity) lock nothing, and may be used). Dropping a ticket is using its
+/// cache. Using *another* cache there is like taking a second lock: fine as long as
 /// there is an order among them. If user code panics, the panic goes on to the caller, and the
 /// cache is valid and usable afterwards.
 ///
-/// However large the capacity, a shard holds at most 4 294 967 294 entries (2³² − 2).
+/// However large the capacity, a shard holds at most 4 294 967 294 entries (2³² − 2). The arrays of
+/// the shards grow by doubling, so in a cache of several shards they may have room for twice its
+/// capacity.
 ///
 /// ```
 /// use lru_engine::Cache;
@@ -80,8 +91,8 @@ use crate::sharded::shard_count_default;
 /// ```
 pub struct Cache<K, V, S = DefaultHasher> {
     pub(crate) shards: Shards<K, V>,
-    capacity: usize,
-    hasher: S,
+    pub(crate) hasher: S,
+    pub(crate) listener: Option<Listener<K, V>>,
     /// The shard that `pop_lru` looks at next.
     pub(crate) pop_position: AtomicUsize,
     /// A mutex would make do with `Send`. Readers that share a value need `Sync`, so it is asked
@@ -123,14 +134,19 @@ impl<K, V, S> Cache<K, V, S> {
     /// ```
     #[must_use]
     pub fn with_hasher(capacity: usize, hasher: S) -> Self {
-        Self::with_shards(capacity, shard_count_default(capacity), hasher)
+        Self::with_shards(capacity, shard_count_default(capacity), hasher, None)
     }
 
-    pub(crate) fn with_shards(capacity: usize, shards: usize, hasher: S) -> Self {
+    pub(crate) fn with_shards(
+        capacity: usize,
+        shards: usize,
+        hasher: S,
+        listener: Option<Listener<K, V>>,
+    ) -> Self {
         Self {
             shards: Shards::new(capacity, shards),
-            capacity,
             hasher,
+            listener,
             pop_position: AtomicUsize::new(0),
             shares: PhantomData,
         }
@@ -143,7 +159,7 @@ impl<K, V, S> Cache<K, V, S> {
     /// ```
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.capacity
+        self.shards.budget().capacity()
     }
 
     /// The number of shards, a power of two.
@@ -246,7 +262,7 @@ impl<K, V, S: BuildHasher> Cache<K, V, S> {
         self.shards.lock(hash).find(hash, key).is_some()
     }
 
-    /// Takes the entry of a key out and returns its value.
+    /// Takes the entry of a key out and returns its value. Voids the tickets for the key.
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(10);
@@ -258,63 +274,41 @@ impl<K, V, S: BuildHasher> Cache<K, V, S> {
     where
         Q: Hash + Equivalent<K> + ?Sized,
     {
-        let hash = self.hasher.hash_one(key);
-        let removed = self.shards.lock(hash).remove(hash, key);
-        let (key, value) = removed?;
+        let (key, value) = self.void_and_remove(key)?;
+        self.tell(&key, &value, Cause::Removed);
         // Before the result is ready, or Rust would leak it if this panics.
         drop(key);
         Some(value)
     }
-}
 
-impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
-    /// Makes `value` the value of `key`, and the entry the most recently used of its shard; evicts
-    /// the shard's least recently used entry if the shard is full. Returns the value that the key
-    /// had before.
-    ///
-    /// If the key is there, the cache keeps the key it has and drops the one given. A cache of
-    /// capacity 0 drops both. All that is dropped is dropped with nothing locked.
+    /// Makes the cache forget a key: drops its entry, and voids the tickets for it, so that what
+    /// was read of it before now is not put in.
     ///
     /// ```
-    /// let cache = lru_engine::Cache::new(1);
-    /// assert_eq!(cache.insert("a", 1), None);
-    /// assert_eq!(cache.insert("a", 2), Some(1));
-    /// assert_eq!(cache.insert("b", 3), None);
-    /// assert!(!cache.contains_key("a"));
+    /// let cache = lru_engine::Cache::new(10);
+    /// let ticket = cache.ticket("a");
+    /// let read = 1;
+    /// cache.invalidate("a");
+    /// assert!(ticket.fill(read).is_err());
+    /// assert!(cache.is_empty());
     /// ```
-    pub fn insert(&self, key: K, value: V) -> Option<V> {
-        let hash = self.hasher.hash_one(&key);
-        let mut shard = self.shards.lock(hash);
-        let found = shard.find(hash, &key);
-        let displaced = shard.insert(hash, found, key, value);
-        drop(shard);
-        displaced.into_replaced()
+    pub fn invalidate<Q>(&self, key: &Q)
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        if let Some((key, value)) = self.void_and_remove(key) {
+            self.tell(&key, &value, Cause::Invalidated);
+        }
     }
 
-    /// Makes an entry the least recently used of its shard, the first to be evicted. Displaces
-    /// nothing: if the shard is full or has the key, it is left as it is.
-    ///
-    /// This is how a cache is filled beforehand, most important first, without pushing out what
-    /// came meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`] gives key and value back and says whether the shard was full or had the key (if
-    /// both, that it had the key).
-    ///
-    /// ```
-    /// let cache = lru_engine::Cache::new(2);
-    /// cache.insert("newest", 1);
-    /// cache.insert_cold("older", 2)?;
-    /// assert!(cache.insert_cold("oldest", 3).is_err());
-    /// assert_eq!(cache.pop_lru(), Some(("older", 2)));
-    /// # Ok::<(), lru_engine::Refused<&str, i32>>(())
-    /// ```
-    pub fn insert_cold(&self, key: K, value: V) -> Result<(), Refused<K, V>> {
-        let hash = self.hasher.hash_one(&key);
-        let mut shard = self.shards.lock(hash);
-        let found = shard.find(hash, &key);
-        shard.insert_cold(hash, found, key, value)
+    fn void_and_remove<Q>(&self, key: &Q) -> Option<(K, V)>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let hash = self.hasher.hash_one(key);
+        let mut locked = self.shards.lock(hash);
+        locked.outstanding().void(hash, key);
+        locked.remove(hash, key)
     }
 }
 
@@ -322,7 +316,7 @@ impl<K, V, S> fmt::Debug for Cache<K, V, S> {
     /// Shows the bounds and no entry: it locks nothing, so it can be used anywhere.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
-            .field("capacity", &self.capacity)
+            .field("capacity", &self.capacity())
             .field("shards", &self.shards.count())
             .finish_non_exhaustive()
     }

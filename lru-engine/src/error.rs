@@ -1,9 +1,10 @@
 //! What the engine says instead of panicking: an entry refused, a cache that cannot be built.
 
+use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
 
-/// Why [`insert_cold`](crate::Cache::insert_cold) did not take an entry.
+/// Why [`insert_cold`](crate::Cache::insert_cold) or a ticket did not take an entry.
 ///
 /// ```
 /// use lru_engine::{LruMap, RefusedReason};
@@ -19,9 +20,11 @@ pub enum RefusedReason {
     Full,
     /// The key is there already, and what is there is left as it is.
     Present,
+    /// The ticket was overtaken by a write, a removal or an invalidation of its key.
+    Overtaken,
 }
 
-/// An entry that [`insert_cold`](crate::Cache::insert_cold) did not take, given back.
+/// An entry that [`insert_cold`](crate::Cache::insert_cold) or a ticket did not take, given back.
 ///
 /// ```
 /// let mut map = lru_engine::LruMap::new(2);
@@ -52,11 +55,78 @@ impl<K, V> fmt::Display for Refused<K, V> {
         f.write_str(match self.reason {
             RefusedReason::Full => "no room: a cold entry displaces nothing",
             RefusedReason::Present => "the key is in the cache already",
+            RefusedReason::Overtaken => {
+                "the key was written or invalidated since the ticket was taken"
+            }
         })
     }
 }
 
 impl<K, V> Error for Refused<K, V> {}
+
+/// Why a load gave no value.
+///
+/// An error is shared by all that waited for the load, so it comes in an `Arc`.
+///
+/// ```
+/// use lru_engine::{Cache, LoadError};
+///
+/// let cache = Cache::<&str, u32>::new(10);
+/// let failed = cache.try_get_or_insert_with("a", || "no number".parse::<u32>());
+/// let Err(LoadError::Failed(error)) = failed else { panic!("it is no number") };
+/// assert_eq!(error.to_string(), "invalid digit found in string");
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadError<E> {
+    /// The load answered with this error.
+    Failed(Arc<E>),
+    /// The load answered, to whoever started it, with an error of another type than was asked for.
+    FailedOtherwise,
+    /// The load panicked on the thread that ran it.
+    Panicked,
+    /// The load was dropped before it had ended.
+    Abandoned,
+    /// The load waits for itself: it asked for its own key on its own thread.
+    Recursive,
+    /// The load did not end in the time that was given to wait for it. It goes on.
+    TimedOut,
+}
+
+impl<E> Clone for LoadError<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(Arc::clone(error)),
+            Self::FailedOtherwise => Self::FailedOtherwise,
+            Self::Panicked => Self::Panicked,
+            Self::Abandoned => Self::Abandoned,
+            Self::Recursive => Self::Recursive,
+            Self::TimedOut => Self::TimedOut,
+        }
+    }
+}
+
+impl<E> fmt::Display for LoadError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Failed(_) => "the load of the key failed",
+            Self::FailedOtherwise => "the load of the key failed with an error of another type",
+            Self::Panicked => "the load of the key panicked on another thread",
+            Self::Abandoned => "the load of the key was dropped before it had ended",
+            Self::Recursive => "the load of the key asked for its own key and would wait for ever",
+            Self::TimedOut => "the load of the key did not end in the time given to wait for it",
+        })
+    }
+}
+
+impl<E: Error + 'static> Error for LoadError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
 
 /// Why [`Builder::build`](crate::Builder::build) made no cache.
 ///

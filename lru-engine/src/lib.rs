@@ -12,26 +12,42 @@
 //! assert_eq!(cache.get("answer"), Some(42));
 //! ```
 //!
+//! What is missing is loaded once however many threads ask, and a value that was read before a write
+//! never comes in after it:
+//!
+//! ```
+//! use lru_engine::Cache;
+//!
+//! let cache = Cache::new(1_000);
+//! assert_eq!(cache.get_or_insert_with("answer", || 42), 42);
+//!
+//! let ticket = cache.ticket("price"); // before it is read from where it comes from
+//! cache.invalidate("price"); // it changes meanwhile
+//! assert!(ticket.fill(7).is_err());
+//! ```
+//!
 //! # Guarantees
 //!
 //! 1. **Exact.** A hit makes its entry the most recently used; an insert into a full map or shard
 //!    evicts the least recently used one. No sampling, no buffers, no delay.
-//! 2. **Bounded.** There are never more entries than the capacity, not for a moment. Memory is
-//!    taken as entries come and not before; the array of entries never grows past the capacity.
+//! 2. **Bounded.** There are never more entries than the capacity, not for a moment, and none is
+//!    evicted before there are as many. Memory is taken as entries come and not before; the array
+//!    of entries of a map or a shard never grows past the capacity.
 //! 3. **Constant time.** `get`, `peek`, `insert`, `remove`, `insert_cold` and `pop_lru` of a map
 //!    take constant time, apart from the growth of its arrays and its index; nothing is rebuilt
-//!    but to grow, however many entries come and go. `pop_lru` of a cache may look at every
-//!    shard; `len`, `stats` and `clear` do.
+//!    but to grow, however many entries come and go. `pop_lru` of a cache, and an insert into an
+//!    empty shard of a full one, may look at every shard; `stats` and `clear` do.
 //! 4. **No surprise calls.** A key is hashed once by each call that is given it, and never again:
 //!    eviction, removal and growth use the hash that was stored. `Eq` is called on the entry that
 //!    is looked for, and of others on about one in 256 of those that lie near it.
-//! 5. **Nothing of yours under a lock that need not be.** `Hash` and destructors run outside;
-//!    `Eq`, `Clone` and closures run while one shard is locked, and using the same cache there
-//!    panics instead of hanging. See [`Cache`].
-//! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop` or a closure panics, nothing
-//!    leaks, nothing is dropped twice, and the cache goes on.
-//! 7. **No threads, no clock, no `'static`**, and no unsafe code but for a hit's way through index
-//!    and list, where it pays (a test keeps it to four files).
+//! 5. **Nothing of yours under a lock that need not be.** `Hash`, loads, the listener and
+//!    destructors run outside; `Eq`, `Clone` and closures run while one shard is locked, and using
+//!    the same cache there panics instead of hanging. See [`Cache`].
+//! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop`, a load, the listener or a
+//!    closure panics, nothing leaks, nothing is dropped twice, nobody waits for what does not come,
+//!    and the cache goes on.
+//! 7. **No threads, no clock, no `'static`**, and no unsafe code but for the lock and a hit's way
+//!    through index and list, where it pays (a test keeps it to five files).
 //!
 //! # How it works
 //!
@@ -54,15 +70,25 @@
 //! | `hash` | the default hasher; which bits of a hash choose what |
 //! | `error` | an entry refused, a cache that cannot be built |
 //! | `stats` | what a cache has done, in counts |
+//! | `sync` | how a thread waits for another |
+//! | `lock` | the lock of a shard |
+//! | `mark` | which caches a thread is inside of, and which thread it is |
+//! | `listener` | who is told of what leaves, and why it left |
 //! | `index` | from hash to position: a table of `chunk`s, one cache line each |
 //! | `arena` | items in order of use: the `list` through them, and their hashes |
 //! | `shard` | one bounded LRU: index and arena; takes hashes, gives back what leaves |
 //! | `iter` | entries by recency |
 //! | `map` | [`LruMap`]: a shard and a hasher |
-//! | `mark` | which caches a thread is inside of |
+//! | `budget` | the capacity as places that shards take and give back |
+//! | `flight` | one load that threads wait for |
+//! | `outstanding` | the tickets that are out in a shard, and what voids them |
 //! | `sharded` | shards behind locks; which shard a hash belongs to |
 //! | `cache` | [`Cache`]: hash, lock, act, unlock, drop |
+//! | `insert` | what comes in, and letting go of what leaves for it |
 //! | `sweep` | what goes through all shards: length, counts, clearing, order |
+//! | `ticket` | [`Ticket`], [`WriteTicket`]: filling that a write overtakes |
+//! | `lookup` | [`Lookup`]: who loads, who waits, and how a load lands |
+//! | `load` | loading with a closure: [`Cache::get_or_insert_with`] |
 //! | `builder` | settings of a cache, their defaults and checks |
 //!
 //! # Features
@@ -81,22 +107,44 @@ extern crate alloc;
 
 mod arena;
 #[cfg(feature = "std")]
+mod budget;
+#[cfg(feature = "std")]
 mod builder;
 #[cfg(feature = "std")]
 mod cache;
 mod error;
+#[cfg(feature = "std")]
+mod flight;
 mod hash;
 mod index;
+#[cfg(feature = "std")]
+mod insert;
 mod iter;
+#[cfg(feature = "std")]
+mod listener;
+#[cfg(feature = "std")]
+mod load;
+#[cfg(all(feature = "std", any(test, not(loom))))]
+mod lock;
+#[cfg(feature = "std")]
+mod lookup;
 mod map;
 #[cfg(feature = "std")]
 mod mark;
+#[cfg(all(feature = "std", test, loom))]
+mod models;
+#[cfg(feature = "std")]
+mod outstanding;
 mod shard;
 #[cfg(feature = "std")]
 mod sharded;
 mod stats;
 #[cfg(feature = "std")]
 mod sweep;
+#[cfg(feature = "std")]
+mod sync;
+#[cfg(feature = "std")]
+mod ticket;
 
 #[cfg(feature = "std")]
 pub use crate::builder::Builder;
@@ -104,13 +152,31 @@ pub use crate::builder::Builder;
 pub use crate::cache::Cache;
 #[cfg(feature = "std")]
 pub use crate::error::BuildError;
+#[cfg(feature = "std")]
+pub use crate::error::LoadError;
 pub use crate::error::Refused;
 pub use crate::error::RefusedReason;
 pub use crate::hash::DefaultHasher;
 pub use crate::hash::KeyHasher;
 pub use crate::iter::Iter;
+#[cfg(feature = "std")]
+pub use crate::listener::Cause;
+#[cfg(feature = "std")]
+pub use crate::listener::Removal;
+#[cfg(feature = "std")]
+pub use crate::lookup::Load;
+#[cfg(feature = "std")]
+pub use crate::lookup::Lookup;
+#[cfg(feature = "std")]
+pub use crate::lookup::Pending;
 pub use crate::map::LruMap;
 pub use crate::stats::Stats;
+#[cfg(feature = "std")]
+pub use crate::ticket::Handle;
+#[cfg(feature = "std")]
+pub use crate::ticket::Ticket;
+#[cfg(feature = "std")]
+pub use crate::ticket::WriteTicket;
 
 /// Looking keys up in another form than they are stored in; from the crate of that name.
 pub use equivalent::Equivalent;

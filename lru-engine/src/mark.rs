@@ -1,4 +1,4 @@
-//! The thread mark: which caches this thread is inside of.
+//! The thread mark: which caches this thread is inside of, and which thread it is.
 //!
 //! `Eq`, `Clone` and the closures of `get_with`, `peek_with` and `for_each_by_recency` run while a
 //! shard is locked. If one of them used the same cache, the thread would wait for itself for ever.
@@ -11,15 +11,28 @@
 //! one lock at a time.
 //!
 //! The notes are plain cells without a destructor, so they can be read in the destructors of other
-//! thread locals too.
+//! thread locals too. Their address tells threads apart, which is how a load finds that it waits for
+//! itself.
 
 use std::cell::Cell;
+use std::ptr;
 
 /// How many caches one thread may be inside of, each within user code of the one before.
 const DEPTH_MAX: usize = 16;
 
+#[cfg(not(loom))]
 thread_local! {
     static INSIDE: Inside = const { Inside::new() };
+}
+
+#[cfg(loom)]
+loom::thread_local! {
+    static INSIDE: Inside = Inside::new();
+}
+
+/// A number of this thread, which no other living thread has.
+pub(crate) fn thread_number() -> usize {
+    INSIDE.with(|inside| ptr::from_ref(inside).addr())
 }
 
 /// The caches that a thread is inside of, outermost first.

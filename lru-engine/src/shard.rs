@@ -95,11 +95,6 @@ impl<K, V> Shard<K, V> {
         self.arena.len()
     }
 
-    #[cfg(test)]
-    pub(crate) const fn capacity(&self) -> usize {
-        self.capacity
-    }
-
     pub(crate) const fn stats(&self) -> Stats {
         self.stats
     }
@@ -182,6 +177,23 @@ impl<K, V> Shard<K, V> {
         Displaced::Evicted(evicted.key, evicted.value)
     }
 
+    /// Makes an entry, whose key is not there, the most recently used, in the place of the least
+    /// recently used one, whatever room there is. The shard must not be empty.
+    pub(crate) fn insert_evicting(&mut self, hash: u64, key: K, value: V) -> Displaced<K, V> {
+        self.stats.inserts += 1;
+        self.stats.evictions += 1;
+        let evicted = self.replace_back(hash as u32, Entry { key, value });
+        Displaced::Evicted(evicted.key, evicted.value)
+    }
+
+    /// Takes the least recently used entry out, to make room elsewhere.
+    pub(crate) fn evict_back(&mut self) -> Option<(K, V)> {
+        let entry = self.pop_back()?;
+        self.stats.removals -= 1;
+        self.stats.evictions += 1;
+        Some(entry)
+    }
+
     /// Makes an entry the least recently used, if there is room and its key is not there.
     /// `found` is what [`find`](Self::find) said of its key.
     pub(crate) fn insert_cold(
@@ -203,8 +215,13 @@ impl<K, V> Shard<K, V> {
             }
             None => RefusedReason::Full,
         };
+        Err(self.refuse_cold(key, value, reason))
+    }
+
+    /// Counts an entry that [`insert_cold`](Self::insert_cold) did not take.
+    pub(crate) fn refuse_cold(&mut self, key: K, value: V, reason: RefusedReason) -> Refused<K, V> {
         self.stats.cold_refusals += 1;
-        Err(Refused { key, value, reason })
+        Refused { key, value, reason }
     }
 
     /// Takes the entry of a key out, and gives it back whole: its key is dropped by the caller,
@@ -246,7 +263,8 @@ impl<K, V> Shard<K, V> {
         evicted
     }
 
-    fn remove_slot(&mut self, id: SlotId) -> (K, V) {
+    /// Takes the entry of a slot out, which [`find`](Self::find) has found.
+    pub(crate) fn remove_slot(&mut self, id: SlotId) -> (K, V) {
         self.stats.removals += 1;
         self.index.remove(id.0, self.arena.hashes());
         if let Some(last) = self.arena.last().filter(|last| *last != id) {

@@ -1,24 +1,50 @@
 //! The shards of a cache, each behind its own lock, and which shard a hash belongs to.
 //!
-//! A standard mutex: uncontended it costs two atomic read-modify-writes like any other, and its
-//! waiters sleep. Its poison is ignored, because a shard is valid wherever user code can panic.
+//! Under a shard's lock lie its entries and the tickets that are out for its keys. The places that
+//! entries occupy come from one budget for all shards, so a shard grows until the whole cache is
+//! full, and from then on evicts its own least recently used entry. If keys happened to crowd into
+//! some shards while the cache filled, the others take places back from those as they need them:
+//! left as they were, four shards lost 0.09 points of hit ratio of the trace OLTP at a capacity of
+//! 1000, and evened out 0.03, as fixed shares do (2026-11-20, means of 5 seeds).
+//!
 //! Shards are padded to 128 bytes, the two cache lines that processors fetch together, so that
 //! threads on neighbouring shards do not slow each other.
 //!
-//! Invariants: the number of shards is a power of two and never changes; their capacities add up
-//! to the capacity of the whole; a thread holds at most one lock of a cache.
+//! Invariants: the number of shards is a power of two and never changes; each entry occupies a
+//! place of the budget; a thread holds at most one lock of a cache.
 
 use std::ops::Deref;
-use std::ops::DerefMut;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::thread;
 
+use equivalent::Equivalent;
+
+use crate::arena::SlotId;
+use crate::budget::Budget;
+use crate::budget::Place;
+use crate::error::Refused;
+use crate::error::RefusedReason;
 use crate::hash::SHARD_BITS_MAX;
 use crate::hash::shard_position;
 use crate::mark::Mark;
+use crate::outstanding::Outstanding;
+use crate::outstanding::Slip;
+use crate::outstanding::Verdict;
+use crate::shard::Cleared;
+use crate::shard::Displaced;
 use crate::shard::Shard;
+use crate::sync::AtomicUsize;
+
+// The models of what stands on the lock take the checker's own: that lets a waiting thread sleep
+// until it is woken, where the shards' lock would look again and again. This lock has its own model.
+#[cfg(not(loom))]
+use crate::lock::Guard;
+#[cfg(not(loom))]
+use crate::lock::Lock;
+#[cfg(loom)]
+use crate::sync::Guard;
+#[cfg(loom)]
+use crate::sync::Lock;
 
 /// The most shards that a cache has.
 const SHARDS_MAX: usize = 1 << SHARD_BITS_MAX;
@@ -26,36 +52,51 @@ const SHARDS_MAX: usize = 1 << SHARD_BITS_MAX;
 /// Shards for each core: enough that two threads rarely meet in one.
 const SHARDS_PER_CORE: usize = 32;
 
-/// The entries that a shard has at least, unless a number of shards is asked for. In smaller ones
-/// the chance that keys crowd into one shard costs hits.
+/// The entries that a shard has on average at least, unless a number of shards is asked for. In
+/// smaller ones the chance that keys crowd into one shard costs hits.
 const SHARD_CAPACITY_MIN: usize = 128;
+
+/// What one lock guards.
+#[derive(Debug)]
+struct Guarded<K, V> {
+    shard: Shard<K, V>,
+    outstanding: Outstanding<K, V>,
+}
 
 #[derive(Debug)]
 #[repr(align(128))]
-struct Padded<K, V>(Mutex<Shard<K, V>>);
+struct Padded<K, V>(Lock<Guarded<K, V>>);
 
 /// A power of two of locked shards.
 #[derive(Debug)]
 pub(crate) struct Shards<K, V> {
     shards: Box<[Padded<K, V>]>,
     bits: u32,
+    budget: Budget,
+    /// The entries that each shard has at least when a full cache has come to rest.
+    share: usize,
+    /// The shard that was found to have more than its share the last time that one was looked for.
+    richest: AtomicUsize,
 }
 
 impl<K, V> Shards<K, V> {
-    /// Shares `capacity` out over `count` shards, as evenly as it goes. `count` is rounded up to a
-    /// power of two; it is at most [`SHARDS_MAX`], and no shard has a capacity of 0 unless all do.
+    /// Shards for `capacity` entries in all. `count` is rounded up to a power of two; there are at
+    /// most [`SHARDS_MAX`], and no more than entries.
     pub(crate) fn new(capacity: usize, count: usize) -> Self {
         let asked_bits = count.clamp(1, SHARDS_MAX).next_power_of_two().ilog2();
         let bits = asked_bits.min(capacity.max(1).ilog2());
-        let count = 1 << bits;
-        let (share, rest) = (capacity / count, capacity % count);
-        let shard = |position| Shard::new(share + usize::from(position < rest));
-        let shards = (0..count).map(|position| Padded(Mutex::new(shard(position)))).collect();
-        Self { shards, bits }
+        let guarded = || Guarded { shard: Shard::new(capacity), outstanding: Outstanding::new() };
+        let shards = (0..1 << bits).map(|_| Padded(Lock::new(guarded()))).collect();
+        let (budget, share) = (Budget::new(capacity), capacity >> bits);
+        Self { shards, bits, budget, share, richest: AtomicUsize::new(0) }
     }
 
     pub(crate) fn count(&self) -> usize {
         self.shards.len()
+    }
+
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Locks the shard that a hash belongs to.
@@ -69,12 +110,30 @@ impl<K, V> Shards<K, V> {
     pub(crate) fn lock_at(&self, position: usize) -> Locked<'_, K, V> {
         let mark = Mark::enter(self.shards.as_ptr().addr());
         let shard = &self.shards[position & (self.shards.len() - 1)].0;
-        Locked { shard: shard.lock().unwrap_or_else(PoisonError::into_inner), _mark: mark }
+        Locked { guarded: shard.lock(), shards: self, _mark: mark }
     }
 
     /// Every shard in turn, each locked until the next is asked for.
     pub(crate) fn lock_each(&self) -> impl Iterator<Item = Locked<'_, K, V>> {
         (0..self.count()).map(|position| self.lock_at(position))
+    }
+
+    /// Evicts the least recently used entry of a shard that has more than its even share, or else
+    /// of any shard, and keeps its place. The place is for a shard that is short of entries.
+    #[cold]
+    pub(crate) fn evict_elsewhere(&self) -> Option<((K, V), Place<'_>)> {
+        let first = self.richest.load(Ordering::Relaxed);
+        let evict = |min: usize| {
+            (first..first + self.count()).find_map(|position| {
+                let mut locked = self.lock_at(position);
+                let is_rich = locked.len() >= min;
+                let evicted = is_rich.then(|| locked.guarded.shard.evict_back())?;
+                self.richest.store(position & (self.count() - 1), Ordering::Relaxed);
+                evicted
+            })
+        };
+        let evicted = evict(self.share + 1).or_else(|| evict(1))?;
+        Some((evicted, self.budget.place()))
     }
 }
 
@@ -87,10 +146,129 @@ pub(crate) fn shard_count_default(capacity: usize) -> usize {
 }
 
 /// A shard that this thread has locked. It is unlocked first and unmarked second.
+///
+/// Looking goes straight to the [`Shard`]; whatever changes the number of entries goes through
+/// the functions here, which keep the budget in step.
 #[derive(Debug)]
 pub(crate) struct Locked<'a, K, V> {
-    shard: MutexGuard<'a, Shard<K, V>>,
+    guarded: Guard<'a, Guarded<K, V>>,
+    shards: &'a Shards<K, V>,
     _mark: Mark,
+}
+
+impl<'a, K, V> Locked<'a, K, V> {
+    /// The value of a key, which becomes the most recently used. Counts a hit or a miss.
+    #[inline]
+    pub(crate) fn get<Q>(&mut self, hash: u64, key: &Q) -> Option<&mut V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        self.guarded.shard.get(hash, key)
+    }
+
+    /// The tickets that are out for keys of this shard.
+    #[inline]
+    pub(crate) fn outstanding(&mut self) -> &mut Outstanding<K, V> {
+        &mut self.guarded.outstanding
+    }
+
+    /// Whether a ticket that is out is void.
+    pub(crate) fn verdict(&self, slip: Slip) -> Verdict {
+        self.guarded.outstanding.verdict(slip)
+    }
+
+    /// The slot of the key of a ticket that is out.
+    pub(crate) fn find_ticketed(&self, slip: Slip) -> Option<SlotId>
+    where
+        K: Eq,
+    {
+        self.guarded.shard.find(slip.hash, self.guarded.outstanding.key(slip))
+    }
+
+    /// Whether the shard has less than its even share of the capacity.
+    #[inline]
+    pub(crate) fn is_short(&self) -> bool {
+        self.guarded.shard.len() < self.shards.share
+    }
+
+    /// Makes an entry the most recently used. `found` is what [`find`](Shard::find) said of its
+    /// key. It takes `place`, or a place of the budget, or that of the least recently used entry.
+    #[inline]
+    pub(crate) fn insert(
+        &mut self,
+        hash: u64,
+        found: Option<SlotId>,
+        (key, value): (K, V),
+        place: Option<Place<'a>>,
+    ) -> Displaced<K, V> {
+        let shard = &mut self.guarded.shard;
+        if found.is_some() {
+            return shard.insert(hash, found, key, value);
+        }
+        match place.or_else(|| self.shards.budget.take()) {
+            Some(place) => {
+                let displaced = shard.insert(hash, None, key, value);
+                // A shard of 2³² − 2 entries evicts although there is a place.
+                if matches!(displaced, Displaced::Nothing) {
+                    place.occupy();
+                }
+                displaced
+            }
+            None if shard.len() == 0 => Displaced::Refused(key, value),
+            None => shard.insert_evicting(hash, key, value),
+        }
+    }
+
+    /// Makes an entry the least recently used, if its key is not there and the budget has a place.
+    pub(crate) fn insert_cold(
+        &mut self,
+        hash: u64,
+        found: Option<SlotId>,
+        (key, value): (K, V),
+    ) -> Result<(), Refused<K, V>> {
+        let shard = &mut self.guarded.shard;
+        if found.is_some() {
+            return shard.insert_cold(hash, found, key, value);
+        }
+        let Some(place) = self.shards.budget.take() else {
+            return Err(shard.refuse_cold(key, value, RefusedReason::Full));
+        };
+        shard.insert_cold(hash, None, key, value)?;
+        place.occupy();
+        Ok(())
+    }
+
+    /// Takes the entry of a key out.
+    pub(crate) fn remove<Q>(&mut self, hash: u64, key: &Q) -> Option<(K, V)>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let entry = self.guarded.shard.remove(hash, key)?;
+        self.shards.budget.give_back(1);
+        Some(entry)
+    }
+
+    /// Takes the entry of a slot out.
+    pub(crate) fn remove_slot(&mut self, found: SlotId) -> (K, V) {
+        let entry = self.guarded.shard.remove_slot(found);
+        self.shards.budget.give_back(1);
+        entry
+    }
+
+    /// Takes the least recently used entry out.
+    pub(crate) fn pop_back(&mut self) -> Option<(K, V)> {
+        let entry = self.guarded.shard.pop_back()?;
+        self.shards.budget.give_back(1);
+        Some(entry)
+    }
+
+    /// Takes everything out, memory included.
+    pub(crate) fn clear(&mut self) -> Cleared<K, V> {
+        let len = self.guarded.shard.len();
+        let cleared = self.guarded.shard.clear();
+        self.shards.budget.give_back(len);
+        cleared
+    }
 }
 
 impl<K, V> Deref for Locked<'_, K, V> {
@@ -98,18 +276,11 @@ impl<K, V> Deref for Locked<'_, K, V> {
 
     #[inline]
     fn deref(&self) -> &Shard<K, V> {
-        &self.shard
+        &self.guarded.shard
     }
 }
 
-impl<K, V> DerefMut for Locked<'_, K, V> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Shard<K, V> {
-        &mut self.shard
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -125,9 +296,9 @@ mod tests {
         }
     }
 
-    /// Issue: the shares add up to the capacity, and none is 0 while another is not.
+    /// Documentation of `Builder::shards`: a power of two, and no more shards than entries.
     #[test]
-    fn the_capacity_is_shared_out_to_the_last_entry() {
+    fn the_number_of_shards_asked_for_is_rounded_and_bounded() {
         for (capacity, asked, count) in [
             (0, 64, 1),
             (1, 64, 1),
@@ -136,11 +307,7 @@ mod tests {
             (1_000, 64, 64),
             (1 << 20, usize::MAX, SHARDS_MAX),
         ] {
-            let shards = Shards::<u8, u8>::new(capacity, asked);
-            assert_eq!(shards.count(), count);
-            let shares: Vec<usize> = shards.lock_each().map(|shard| shard.capacity()).collect();
-            assert_eq!(shares.iter().sum::<usize>(), capacity);
-            assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
+            assert_eq!(Shards::<u8, u8>::new(capacity, asked).count(), count);
         }
     }
 }

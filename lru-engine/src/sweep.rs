@@ -3,15 +3,17 @@
 //! None sees the cache at one moment while other threads change it, since no two shards are locked
 //! at once; each says what that means for its answer. They take time by the number of shards.
 
+use std::iter;
 use std::sync::atomic::Ordering;
 
 use crate::cache::Cache;
+use crate::listener::Cause;
 use crate::stats::Stats;
 
 impl<K, V, S> Cache<K, V, S> {
-    /// The number of entries. Takes time by the number of shards.
+    /// The number of entries. Locks nothing.
     ///
-    /// What other threads insert and remove meanwhile may be counted or not; the sum never exceeds
+    /// An entry that another thread is inserting may be counted already; the number never exceeds
     /// the capacity.
     ///
     /// ```
@@ -21,10 +23,10 @@ impl<K, V, S> Cache<K, V, S> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.lock_each().map(|shard| shard.len()).sum()
+        self.shards.budget().taken()
     }
 
-    /// Whether there is no entry. Takes time by the number of shards.
+    /// Whether there is no entry. Locks nothing.
     ///
     /// ```
     /// assert!(lru_engine::Cache::<u32, u32>::new(10).is_empty());
@@ -64,12 +66,15 @@ impl<K, V, S> Cache<K, V, S> {
     /// ```
     pub fn pop_lru(&self) -> Option<(K, V)> {
         let first = self.pop_position.fetch_add(1, Ordering::Relaxed);
-        (0..self.shards.count())
-            .find_map(|turn| self.shards.lock_at(first.wrapping_add(turn)).pop_back())
+        let (key, value) = (0..self.shards.count())
+            .find_map(|turn| self.shards.lock_at(first.wrapping_add(turn)).pop_back())?;
+        self.tell(&key, &value, Cause::Removed);
+        Some((key, value))
     }
 
     /// Drops all entries and gives their memory back, one shard after the other: an entry that
-    /// another thread inserts meanwhile may stay. Takes time by the number of entries.
+    /// another thread inserts meanwhile may stay. Takes time by the number of entries. Voids all
+    /// tickets.
     ///
     /// The entries are dropped when all shards have been emptied, with nothing locked.
     ///
@@ -80,8 +85,36 @@ impl<K, V, S> Cache<K, V, S> {
     /// assert!(cache.is_empty());
     /// ```
     pub fn clear(&self) {
-        let cleared: Vec<_> = self.shards.lock_each().map(|mut shard| shard.clear()).collect();
+        self.drop_all(Cause::Cleared);
+    }
+
+    /// Makes the cache forget every key: drops all entries and voids all tickets, so that nothing
+    /// that was read before now is put in. What [`clear`](Self::clear) does, with
+    /// [`Cause::Invalidated`] for the listener.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// let ticket = cache.ticket("a");
+    /// cache.invalidate_all();
+    /// assert!(ticket.fill(1).is_err());
+    /// ```
+    pub fn invalidate_all(&self) {
+        self.drop_all(Cause::Invalidated);
+    }
+
+    fn drop_all(&self, cause: Cause) {
+        let mut told = Vec::new();
+        let mut cleared = Vec::new();
+        for mut locked in self.shards.lock_each() {
+            locked.outstanding().void_all();
+            if self.listener.is_some() {
+                told.reserve(locked.len());
+                told.extend(iter::from_fn(|| locked.pop_back()));
+            }
+            cleared.push(locked.clear());
+        }
         drop(cleared);
+        self.let_go(told, cause);
     }
 
     /// Calls `visit` with every entry, shard by shard, each shard's most recently used first.
@@ -128,8 +161,23 @@ impl<K, V, S> Cache<K, V, S> {
         keys
     }
 
-    /// Panics unless the invariants of every shard hold. For tests; takes time by the number of
-    /// entries.
+    /// How many tickets are out: loads in progress and what they are taken for otherwise. Takes
+    /// time by their number.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::<&str, u32>::new(10);
+    /// let ticket = cache.ticket("a");
+    /// assert_eq!(cache.tickets_out(), 1);
+    /// drop(ticket);
+    /// assert_eq!(cache.tickets_out(), 0);
+    /// ```
+    #[must_use]
+    pub fn tickets_out(&self) -> usize {
+        self.shards.lock_each().map(|mut locked| locked.outstanding().len()).sum()
+    }
+
+    /// Panics unless the invariants of every shard hold. For tests, while no other thread uses the
+    /// cache; takes time by the number of entries.
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(10);
@@ -138,8 +186,13 @@ impl<K, V, S> Cache<K, V, S> {
     /// ```
     #[cfg(any(test, feature = "check"))]
     pub fn check_invariants(&self) {
-        for shard in self.shards.lock_each() {
-            shard.check_invariants();
+        let mut len = 0;
+        for mut locked in self.shards.lock_each() {
+            locked.check_invariants();
+            locked.outstanding().check_invariants();
+            len += locked.len();
         }
+        assert_eq!(len, self.len(), "the budget and the shards differ in length");
+        assert!(len <= self.capacity(), "{len} entries of {}", self.capacity());
     }
 }

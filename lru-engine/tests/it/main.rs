@@ -5,13 +5,17 @@
     reason = "a test's own functions may unwrap like its test functions: a panic is the report"
 )]
 
+mod budget;
 mod calls;
 mod concurrent;
 mod layers;
+mod listeners;
+mod loads;
 mod model;
 mod naive;
 mod random;
 mod reentry;
+mod tickets;
 mod traces;
 mod traits;
 mod unwind;

@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use lru_engine::Cache;
 use lru_engine::DefaultHasher;
 use lru_engine::LruMap;
+use lru_engine::Refused;
 use lru_engine::Stats;
 use proptest::prelude::*;
 
@@ -41,8 +42,25 @@ impl<S: BuildHasher> Subject for LruMap<u8, u32, S> {
             },
             Op::Remove(key) => Answer::Value(self.remove(&key)),
             Op::PopLru => Answer::Entry(self.pop_lru()),
-            Op::Clear => {
+            Op::Clear | Op::InvalidateAll => {
                 self.clear();
+                Answer::Done
+            }
+            // The rest is of `Cache` alone; here its like.
+            Op::Load(key, value) => {
+                let found = self.get(&key).copied();
+                if found.is_none() {
+                    self.insert(key, value);
+                }
+                Answer::Value(found.or(Some(value)))
+            }
+            Op::Fill(key, value) | Op::Write(key, value) => {
+                self.insert(key, value);
+                Answer::Done
+            }
+            Op::FillCold(key, value) => self.apply(Op::InsertCold(key, value)),
+            Op::Invalidate(key) => {
+                self.remove(&key);
                 Answer::Done
             }
         }
@@ -85,16 +103,16 @@ impl<S: BuildHasher> Subject for Cache<u8, u32, S> {
             Op::Peek(key) => Answer::Value(self.peek(&key)),
             Op::Contains(key) => Answer::Is(self.contains_key(&key)),
             Op::Insert(key, value) => Answer::Value(self.insert(key, value)),
-            Op::InsertCold(key, value) => match self.insert_cold(key, value) {
-                Ok(()) => Answer::Done,
-                Err(refused) => Answer::Refused(refused.key, refused.value, refused.reason),
-            },
+            Op::InsertCold(key, value) => handed_in(self.insert_cold(key, value)),
             Op::Remove(key) => Answer::Value(self.remove(&key)),
             Op::PopLru => Answer::Entry(self.pop_lru()),
-            Op::Clear => {
-                self.clear();
-                Answer::Done
-            }
+            Op::Clear => done(Self::clear, self),
+            Op::InvalidateAll => done(Self::invalidate_all, self),
+            Op::Load(key, value) => Answer::Value(Some(self.get_or_insert_with(key, || value))),
+            Op::Fill(key, value) => handed_in(self.ticket(key).fill(value)),
+            Op::FillCold(key, value) => handed_in(self.ticket(key).fill_cold(value)),
+            Op::Write(key, value) => handed_in(self.write_ticket(key).write(value)),
+            Op::Invalidate(key) => done(|cache| cache.invalidate(&key), self),
         }
     }
 
@@ -116,6 +134,18 @@ impl<S: BuildHasher> Subject for Cache<u8, u32, S> {
 
     fn check_invariants(&self) {
         self.check_invariants();
+    }
+}
+
+fn done<S>(act: impl FnOnce(&Cache<u8, u32, S>), cache: &Cache<u8, u32, S>) -> Answer {
+    act(cache);
+    Answer::Done
+}
+
+fn handed_in(result: Result<(), Refused<u8, u32>>) -> Answer {
+    match result {
+        Ok(()) => Answer::Done,
+        Err(refused) => Answer::Refused(refused.key, refused.value, refused.reason),
     }
 }
 
@@ -175,14 +205,19 @@ fn any_op(keys: u8) -> impl Strategy<Value = Op> {
         1 => key.clone().prop_map(Op::Contains),
         5 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Op::Insert(key, value)),
         2 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Op::InsertCold(key, value)),
-        2 => key.prop_map(Op::Remove),
+        2 => key.clone().prop_map(Op::Remove),
         1 => Just(Op::PopLru),
+        2 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Op::Load(key, value)),
+        1 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Op::Fill(key, value)),
+        1 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Op::FillCold(key, value)),
+        1 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Op::Write(key, value)),
+        1 => key.prop_map(Op::Invalidate),
     ]
 }
 
 /// Mostly [`any_op`]; a `Clear` now and then, rare enough for a cache to fill between two.
 fn any_ops(keys: u8, count_max: usize) -> impl Strategy<Value = Vec<Op>> {
-    let op = prop_oneof![40 => any_op(keys), 1 => Just(Op::Clear)];
+    let op = prop_oneof![40 => any_op(keys), 1 => Just(Op::Clear), 1 => Just(Op::InvalidateAll)];
     prop::collection::vec(op, 0..count_max)
 }
 

@@ -20,6 +20,14 @@ pub(crate) enum Op {
     Remove(u8),
     PopLru,
     Clear,
+    /// Looks the key up, and loads it if it is missing.
+    Load(u8, u32),
+    /// The three ways to hand in a ticket that nothing overtook.
+    Fill(u8, u32),
+    FillCold(u8, u32),
+    Write(u8, u32),
+    Invalidate(u8),
+    InvalidateAll,
 }
 
 /// What an operation answered.
@@ -115,9 +123,26 @@ impl Naive {
                 Answer::Value(self.removed(position).map(|(_, value)| value))
             }
             Op::PopLru => Answer::Entry(self.removed(self.entries.len().checked_sub(1))),
-            Op::Clear => {
+            Op::Clear | Op::InvalidateAll => {
                 self.stats.removals += self.entries.len() as u64;
                 self.entries.clear();
+                Answer::Done
+            }
+            Op::Load(key, value) => {
+                let found = self.lookup(key).copied();
+                if found.is_none() {
+                    self.insert(key, value);
+                }
+                Answer::Value(found.or(Some(value)))
+            }
+            Op::Fill(key, value) | Op::Write(key, value) => {
+                self.insert(key, value);
+                Answer::Done
+            }
+            Op::FillCold(key, value) => self.insert_cold(key, value),
+            Op::Invalidate(key) => {
+                let position = self.position(key);
+                self.removed(position);
                 Answer::Done
             }
         }

@@ -109,9 +109,9 @@ fn full_cache() -> Shared {
 /// A call of one method, its result thrown away.
 type Method = fn(&Shared);
 
-/// Every method that looks into the cache.
+/// Every method that locks a shard.
 #[rustfmt::skip]
-const METHODS: [(&str, Method); 17] = [
+const METHODS: [(&str, Method); 26] = [
     ("get", |cache| drop(cache.get(&Key(1)))),
     ("get_with", |cache| { cache.get_with(&Key(1), |_| ()); }),
     ("peek", |cache| drop(cache.peek(&Key(1)))),
@@ -123,8 +123,17 @@ const METHODS: [(&str, Method); 17] = [
     ("remove", |cache| drop(cache.remove(&Key(1)))),
     ("pop_lru", |cache| drop(cache.pop_lru())),
     ("clear", |cache| cache.clear()),
-    ("len", |cache| assert!(cache.len() <= 2)),
-    ("is_empty", |cache| { let _ = cache.is_empty(); }),
+    ("invalidate", |cache| cache.invalidate(&Key(1))),
+    ("invalidate_all", |cache| cache.invalidate_all()),
+    ("ticket", |cache| drop(cache.ticket(Key(1)))),
+    ("fill", |cache| drop(cache.ticket(Key(9)).fill(Value))),
+    ("fill_cold", |cache| drop(cache.ticket(Key(9)).fill_cold(Value))),
+    ("write", |cache| drop(cache.write_ticket(Key(1)).write(Value))),
+    ("write_ticket", |cache| drop(cache.write_ticket(Key(1)))),
+    ("get_or_insert_with, hit", |cache| drop(cache.get_or_insert_with(Key(1), || Value))),
+    ("get_or_insert_with, miss", |cache| drop(cache.get_or_insert_with(Key(9), || Value))),
+    ("lookup", |cache| drop(cache.lookup(Key(9)))),
+    ("tickets_out", |cache| { let _ = cache.tickets_out(); }),
     ("stats", |cache| { let _ = cache.stats(); }),
     ("keys_by_recency", |cache| drop(cache.keys_by_recency())),
     ("for_each_by_recency", |cache| cache.for_each_by_recency(|_, _| ())),
@@ -136,7 +145,7 @@ fn method_named(name: &str) -> Method {
 }
 
 /// The kinds of user code that run while a shard is locked, and the methods that call them.
-const LOCKED: [(Call, &str); 10] = [
+const LOCKED: [(Call, &str); 17] = [
     (Call::Eq, "get"),
     (Call::Eq, "get_with"),
     (Call::Eq, "peek"),
@@ -144,13 +153,20 @@ const LOCKED: [(Call, &str); 10] = [
     (Call::Eq, "insert, replacing"),
     (Call::Eq, "insert_cold"),
     (Call::Eq, "remove"),
+    (Call::Eq, "invalidate"),
+    (Call::Eq, "fill"),
+    (Call::Eq, "fill_cold"),
+    (Call::Eq, "write"),
+    (Call::Eq, "get_or_insert_with, hit"),
+    (Call::Eq, "lookup"),
+    (Call::Clone, "get_or_insert_with, hit"),
     (Call::Clone, "get"),
     (Call::Clone, "peek"),
     (Call::Clone, "keys_by_recency"),
 ];
 
 /// The kinds that run while nothing is locked, and the methods that call them.
-const UNLOCKED: [(Call, &str); 16] = [
+const UNLOCKED: [(Call, &str); 30] = [
     (Call::Hash, "get"),
     (Call::Hash, "contains_key"),
     (Call::Hash, "insert, replacing"),
@@ -167,6 +183,20 @@ const UNLOCKED: [(Call, &str); 16] = [
     (Call::DropValue, "remove"),
     (Call::DropValue, "pop_lru"),
     (Call::DropValue, "clear"),
+    (Call::Hash, "ticket"),
+    (Call::Hash, "write_ticket"),
+    (Call::Hash, "get_or_insert_with, miss"),
+    (Call::Clone, "get_or_insert_with, miss"),
+    (Call::DropKey, "ticket"),
+    (Call::DropKey, "fill"),
+    (Call::DropKey, "write"),
+    (Call::DropKey, "write_ticket"),
+    (Call::DropKey, "get_or_insert_with, hit"),
+    (Call::DropKey, "get_or_insert_with, miss"),
+    (Call::DropValue, "invalidate_all"),
+    (Call::DropValue, "write"),
+    (Call::DropValue, "write_ticket"),
+    (Call::DropValue, "get_or_insert_with, miss"),
 ];
 
 /// What a panic says, if `act` ends in one.
@@ -249,6 +279,62 @@ fn using_the_cache_inside_hash_or_a_destructor_works() {
     });
 }
 
+/// Issue: a load and the listener may call the cache freely.
+#[test]
+fn using_the_cache_inside_a_load_or_the_listener_works() {
+    watched("load-listener", || {
+        for (inner, method) in METHODS {
+            let cache = full_cache();
+            cache.get_or_insert_with(Key(8), || {
+                method(&cache);
+                Value
+            });
+            check_usable(&cache);
+            assert_eq!(cache.tickets_out(), 0, "{inner}");
+        }
+        for (outer, provoke) in METHODS {
+            for (inner, method) in METHODS {
+                let cache = listened_cache(outer, method);
+                provoke(&cache);
+                LISTENING.set(None);
+                check_usable(&cache);
+                assert_eq!(cache.tickets_out(), 0, "{inner} in the listener of {outer}");
+            }
+        }
+    });
+}
+
+thread_local! {
+    /// What the listener of [`listened_cache`] does next, once.
+    static LISTENING: RefCell<Option<Act>> = const { RefCell::new(None) };
+}
+
+/// A full cache whose listener calls `method`, the next time only.
+fn listened_cache(place: &'static str, method: Method) -> Shared {
+    let builder = Cache::builder().capacity(2).shards(1).hasher(BuildZero::default());
+    let builder = builder.listener(|_| {
+        if let Some(act) = LISTENING.take() {
+            act();
+        }
+    });
+    let cache = Rc::new(builder.build().unwrap());
+    cache.insert(Key(1), Value);
+    cache.insert(Key(2), Value);
+    let again = Rc::downgrade(&cache);
+    LISTENING.set(Some(Box::new(move || {
+        method(&again.upgrade().unwrap_or_else(|| panic!("{place} outlives its cache")));
+    })));
+    cache
+}
+
+/// Documentation of `Cache`: what locks nothing may be used anywhere.
+#[test]
+fn the_length_and_the_capacity_may_be_asked_for_anywhere() {
+    let cache = full_cache();
+    let asked = cache.get_with(&Key(1), |_| (cache.len(), cache.is_empty(), cache.capacity()));
+    assert_eq!(asked, Some((2, false, 2)));
+}
+
 /// Issue: the shard is unlocked first and destructors run second, on a panic as well: what was to
 /// be inserted when `Eq` panicked may use the cache in its destructor.
 #[test]
@@ -258,7 +344,7 @@ fn destructors_run_unlocked_while_a_panic_unwinds() {
             let cache = full_cache();
             let again = Rc::clone(&cache);
             arm(Call::Eq, move || {
-                arm(Call::DropValue, move || assert_eq!(again.len(), 2));
+                arm(Call::DropValue, move || assert_eq!(again.keys_by_recency().len(), 2));
                 panic!("in Eq");
             });
             assert_eq!(panic_message(|| insert(&cache)).as_deref(), Some("in Eq"));
@@ -291,7 +377,7 @@ fn another_cache_may_be_used_inside_a_closure() {
         let found = outer.get_with(&Key(1), |_| inner.contains_key(&Key(2)));
         assert_eq!(found, Some(true));
         check_panics("outer in inner in outer", &outer, || {
-            outer.get_with(&Key(1), |_| inner.get_with(&Key(2), |_| outer.len()));
+            outer.get_with(&Key(1), |_| inner.get_with(&Key(2), |_| outer.stats()));
         });
         check_usable(&inner);
     });

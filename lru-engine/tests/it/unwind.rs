@@ -30,6 +30,7 @@ enum Call {
     Clone,
     Drop,
     Closure,
+    Listener,
 }
 
 /// What the panics of this test say, to tell them from failures.
@@ -142,9 +143,19 @@ impl Subject for LruMap<Probe, Probe, BuildZero> {
             Op::InsertCold(key, value) => {
                 drop(self.insert_cold(probe(key), Probe::new(value, ledger)));
             }
-            Op::Remove(key) => drop(self.remove(&probe(key))),
+            Op::Remove(key) | Op::Invalidate(key) => drop(self.remove(&probe(key))),
             Op::PopLru => drop(self.pop_lru()),
-            Op::Clear => self.clear(),
+            Op::Clear | Op::InvalidateAll => self.clear(),
+            // The rest is of `Cache` alone.
+            Op::Load(key, value) => {
+                if self.get(&probe(key)).is_none() {
+                    self.run(Op::Insert(key, value), ledger);
+                }
+            }
+            Op::Fill(key, value) | Op::Write(key, value) => {
+                self.run(Op::Insert(key, value), ledger);
+            }
+            Op::FillCold(key, value) => self.run(Op::InsertCold(key, value), ledger),
         }
     }
 
@@ -178,6 +189,24 @@ impl Subject for Cache<Probe, Probe, BuildZero> {
             Op::Remove(key) => drop(self.remove(&probe(key))),
             Op::PopLru => drop(self.pop_lru()),
             Op::Clear => self.clear(),
+            Op::InvalidateAll => self.invalidate_all(),
+            Op::Invalidate(key) => self.invalidate(&probe(key)),
+            Op::Load(key, value) => {
+                let load = || {
+                    ledger.call(Call::Closure);
+                    Probe::new(value, ledger)
+                };
+                drop(self.get_or_insert_with(probe(key), load));
+            }
+            Op::Fill(key, value) => {
+                drop(self.ticket(probe(key)).fill(Probe::new(value, ledger)));
+            }
+            Op::FillCold(key, value) => {
+                drop(self.ticket(probe(key)).fill_cold(Probe::new(value, ledger)));
+            }
+            Op::Write(key, value) => {
+                drop(self.write_ticket(probe(key)).write(Probe::new(value, ledger)));
+            }
         }
     }
 
@@ -189,13 +218,14 @@ impl Subject for Cache<Probe, Probe, BuildZero> {
 
     fn check_invariants(&self) {
         self.check_invariants();
+        assert_eq!(self.tickets_out(), 0, "a ticket was not handed in");
     }
 }
 
 const CAPACITY: usize = 3;
 
 /// Every operation, each with and without its key there, on a full cache and on one with room.
-const SCRIPT: [Op; 26] = [
+const SCRIPT: [Op; 41] = [
     Op::Insert(1, 10),
     Op::Insert(2, 20),
     Op::InsertCold(3, 30),
@@ -222,6 +252,21 @@ const SCRIPT: [Op; 26] = [
     Op::Clear,
     Op::PopLru,
     Op::Insert(1, 11),
+    Op::Load(1, 12),
+    Op::Load(2, 22),
+    Op::Fill(2, 23),
+    Op::FillCold(2, 24),
+    Op::FillCold(3, 33),
+    Op::FillCold(9, 93),
+    Op::Fill(4, 43),
+    Op::Load(5, 51),
+    Op::Write(5, 52),
+    Op::Write(6, 61),
+    Op::Invalidate(6),
+    Op::Invalidate(9),
+    Op::Load(7, 71),
+    Op::InvalidateAll,
+    Op::Write(8, 81),
 ];
 
 /// Runs `act`; whether it ended in the panic that the ledger ordered. Any other panic goes on.
@@ -238,7 +283,7 @@ fn panics(act: impl FnOnce()) -> bool {
 fn takes_place(call: Call) -> bool {
     match call {
         Call::Hash | Call::Eq => false,
-        Call::Clone | Call::Drop | Call::Closure => true,
+        Call::Clone | Call::Drop | Call::Closure | Call::Listener => true,
     }
 }
 
@@ -254,6 +299,7 @@ fn before_and_after(order: Vec<(u8, u32)>, op: Op) -> [Vec<(u8, u32)>; 2] {
 fn run_script<S: Subject>(mut subject: S, call: Call, calls_before: u32) -> bool {
     let ledger = Rc::new(Ledger::default());
     ledger.panic_at.set(Some((call, calls_before)));
+    LEDGER.set(Some(Rc::clone(&ledger)));
     for op in SCRIPT {
         let [before, after] = before_and_after(subject.order(), op);
         let panicked = panics(|| subject.run(op, &ledger));
@@ -262,10 +308,21 @@ fn run_script<S: Subject>(mut subject: S, call: Call, calls_before: u32) -> bool
         match op {
             // Several calls, or a value changed by the script itself: valid is all that is asked.
             Op::Change(_) => {}
+            // What is found has taken place before its clone; what is loaded is cloned before.
+            Op::Load(..) => {
+                let order = subject.order();
+                assert!(order == after || panicked && order == before, "{place}: {order:?}");
+            }
+            // The destructor of an announced write whose `Eq` panicked forgets the key, and here
+            // all keys have one hash.
+            Op::Write(..) if panicked && call == Call::Eq => {
+                assert!([Vec::new(), before].contains(&subject.order()), "{place}");
+            }
             _ if panicked && !takes_place(call) => assert_eq!(subject.order(), before, "{place}"),
             _ => assert_eq!(subject.order(), after, "{place}"),
         }
     }
+    LEDGER.set(None);
     let has_panicked_before = ledger.has_fired();
     let panicked = panics(|| drop(subject));
     assert!(panicked <= !has_panicked_before);
@@ -289,6 +346,21 @@ fn map() -> LruMap<Probe, Probe, BuildZero> {
 fn cache() -> Cache<Probe, Probe, BuildZero> {
     let builder = Cache::builder().capacity(CAPACITY).shards(1);
     builder.hasher(BuildZero::default()).build().unwrap()
+}
+
+thread_local! {
+    /// The ledger of the script that runs, for a listener, which cannot hold one.
+    static LEDGER: RefCell<Option<Rc<Ledger>>> = const { RefCell::new(None) };
+}
+
+fn listened_cache() -> Cache<Probe, Probe, BuildZero> {
+    let builder = Cache::builder().capacity(CAPACITY).shards(1).hasher(BuildZero::default());
+    let listener = |_: lru_engine::Removal<'_, Probe, Probe>| {
+        if let Some(ledger) = LEDGER.with_borrow(Option::clone) {
+            ledger.call(Call::Listener);
+        }
+    };
+    builder.listener(listener).build().unwrap()
 }
 
 /// Keeps the hundreds of panics that this file orders off the terminal.
@@ -332,6 +404,16 @@ fn a_panic_in_drop_leaks_nothing() {
     quiet();
     sweep(map, Call::Drop, 35);
     sweep(cache, Call::Drop, 35);
+}
+
+/// Issue: a panic in the listener, and every other with a listener there.
+#[test]
+fn a_panic_in_the_listener_leaves_the_cache_valid() {
+    quiet();
+    sweep(listened_cache, Call::Listener, 12);
+    sweep(listened_cache, Call::Eq, 30);
+    sweep(listened_cache, Call::Clone, 5);
+    sweep(listened_cache, Call::Drop, 35);
 }
 
 /// Issue: a panic in a closure that reads a value, or in code that holds a value by `get_mut`.

@@ -1,0 +1,148 @@
+//! What comes into a [`Cache`], and letting go of what leaves it for that.
+//!
+//! An insert finds its key, voids the tickets for it and enters under one lock. Only if its shard
+//! is short of entries while the cache is full does it lock twice: it gives its lock back, evicts
+//! from another shard, and looks its key up again. What leaves is told of and dropped when nothing
+//! is locked.
+
+use std::hash::BuildHasher;
+use std::hash::Hash;
+
+use crate::arena::SlotId;
+use crate::budget::Place;
+use crate::cache::Cache;
+use crate::error::Refused;
+use crate::listener::Cause;
+use crate::shard::Displaced;
+use crate::sharded::Locked;
+
+impl<K, V, S> Cache<K, V, S> {
+    /// Locks the shard of a hash, and looks a key up that is to be inserted. Where its shard is
+    /// short of entries and the cache is full, another's place ends up in `place`.
+    #[inline]
+    pub(crate) fn lock_to_insert<'a>(
+        &'a self,
+        hash: u64,
+        place: &mut Option<Place<'a>>,
+        find: impl Fn(&Locked<'a, K, V>) -> Option<SlotId>,
+    ) -> (Locked<'a, K, V>, Option<SlotId>) {
+        let locked = self.shards.lock(hash);
+        let found = find(&locked);
+        if found.is_some() || !locked.is_short() {
+            return (locked, found);
+        }
+        let locked = self.take_place(hash, locked, place);
+        let found = find(&locked);
+        (locked, found)
+    }
+
+    #[cold]
+    fn take_place<'a>(
+        &'a self,
+        hash: u64,
+        locked: Locked<'a, K, V>,
+        place: &mut Option<Place<'a>>,
+    ) -> Locked<'a, K, V> {
+        *place = self.shards.budget().take();
+        if place.is_some() {
+            return locked;
+        }
+        drop(locked);
+        if let Some(((key, value), vacated)) = self.shards.evict_elsewhere() {
+            *place = Some(vacated);
+            self.tell(&key, &value, Cause::Evicted);
+        }
+        self.shards.lock(hash)
+    }
+
+    /// Tells the listener of an entry that has left. Nothing may be locked.
+    pub(crate) fn tell(&self, key: &K, value: &V, cause: Cause) {
+        if let Some(listener) = &self.listener {
+            listener.tell(key, value, cause);
+        }
+    }
+
+    /// Tells the listener of entries that have left, and drops them. Nothing may be locked.
+    pub(crate) fn let_go(&self, entries: Vec<(K, V)>, cause: Cause) {
+        match &self.listener {
+            Some(listener) => listener.tell_all(entries, cause),
+            None => drop(entries),
+        }
+    }
+
+    #[cold]
+    fn tell_displaced(&self, displaced: &Displaced<K, V>) {
+        match displaced {
+            Displaced::Nothing => {}
+            Displaced::Replaced(key, value) => self.tell(key, value, Cause::Replaced),
+            Displaced::Evicted(key, value) => self.tell(key, value, Cause::Evicted),
+            Displaced::Refused(key, value) => self.tell(key, value, Cause::Refused),
+        }
+    }
+
+    /// Lets go of what an insert displaced, and returns the former value of its key. Nothing may
+    /// be locked.
+    #[inline]
+    pub(crate) fn settle(&self, displaced: Displaced<K, V>) -> Option<V> {
+        if self.listener.is_some() {
+            self.tell_displaced(&displaced);
+        }
+        displaced.into_replaced()
+    }
+}
+
+impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
+    /// Makes `value` the value of `key`, and the entry the most recently used of its shard; evicts
+    /// the shard's least recently used entry if the shard is full. Returns the value that the key
+    /// had before.
+    ///
+    /// If the key is there, the cache keeps the key it has and drops the one given. A cache of
+    /// capacity 0 drops both. All that is dropped is dropped with nothing locked.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(1);
+    /// assert_eq!(cache.insert("a", 1), None);
+    /// assert_eq!(cache.insert("a", 2), Some(1));
+    /// assert_eq!(cache.insert("b", 3), None);
+    /// assert!(!cache.contains_key("a"));
+    /// ```
+    pub fn insert(&self, key: K, value: V) -> Option<V> {
+        let hash = self.hasher.hash_one(&key);
+        let mut place = None;
+        let (mut locked, found) =
+            self.lock_to_insert(hash, &mut place, |locked| locked.find(hash, &key));
+        locked.outstanding().void(hash, &key);
+        let displaced = locked.insert(hash, found, (key, value), place.take());
+        drop(locked);
+        self.settle(displaced)
+    }
+
+    /// Makes an entry the least recently used of its shard, the first to be evicted. Displaces
+    /// nothing: if the cache is full or has the key, it is left as it is.
+    ///
+    /// This is how a cache is filled beforehand, most important first, without pushing out what
+    /// came meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] gives key and value back and says whether the cache was full or had the key (if
+    /// both, that it had the key).
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(2);
+    /// cache.insert("newest", 1);
+    /// cache.insert_cold("older", 2)?;
+    /// assert!(cache.insert_cold("oldest", 3).is_err());
+    /// assert_eq!(cache.pop_lru(), Some(("older", 2)));
+    /// # Ok::<(), lru_engine::Refused<&str, i32>>(())
+    /// ```
+    pub fn insert_cold(&self, key: K, value: V) -> Result<(), Refused<K, V>> {
+        let hash = self.hasher.hash_one(&key);
+        let mut locked = self.shards.lock(hash);
+        let found = locked.find(hash, &key);
+        if found.is_none() {
+            locked.outstanding().void(hash, &key);
+        }
+        locked.insert_cold(hash, found, (key, value))
+    }
+}

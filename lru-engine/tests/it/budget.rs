@@ -1,0 +1,123 @@
+//! One budget of places for all shards.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use lru_engine::Cache;
+use lru_engine::RefusedReason;
+
+use crate::naive::BuildZero;
+use crate::random::Random;
+use crate::watchdog::watched;
+
+fn sharded(capacity: usize, shards: usize) -> Cache<u64, u64> {
+    Cache::builder().capacity(capacity).shards(shards).build().unwrap()
+}
+
+/// Design: no entry is lost below the capacity, with any number of shards; after removals too.
+#[test]
+fn a_cache_holds_as_many_keys_as_its_capacity() {
+    for capacity in [1, 2, 3, 7, 64, 100, 1_000, 5_000] {
+        for shards in [1, 2, 16, 64, 4_096] {
+            let cache = sharded(capacity, shards);
+            let keys = 0..capacity as u64;
+            keys.clone().for_each(|key| {
+                cache.insert(key, key);
+            });
+            assert!(keys.clone().all(|key| cache.peek(&key) == Some(key)), "{capacity}, {shards}");
+            assert_eq!((cache.len(), cache.stats().evictions), (capacity, 0));
+
+            keys.clone().step_by(2).for_each(|key| {
+                cache.remove(&key);
+            });
+            cache.pop_lru();
+            let missing = keys.clone().filter(|key| !cache.contains_key(key)).count();
+            let more = 1_000_000..1_000_000 + missing as u64;
+            more.clone().for_each(|key| {
+                cache.insert(key, key);
+            });
+            assert!(more.into_iter().all(|key| cache.contains_key(&key)));
+            assert_eq!((cache.len(), cache.stats().evictions), (capacity, 0));
+
+            cache.clear();
+            keys.clone().for_each(|key| cache.insert_cold(key, key).unwrap());
+            let refused = cache.insert_cold(u64::MAX, 0).unwrap_err();
+            assert_eq!(refused.reason, RefusedReason::Full);
+            cache.check_invariants();
+        }
+    }
+}
+
+/// Design: a full cache evicts from the shard of the key, or from another if that one is empty;
+/// what was inserted is always there.
+#[test]
+fn what_was_inserted_last_is_there_whatever_shard_is_empty() {
+    for (capacity, shards) in [(1, 1), (2, 2), (4, 4), (5, 4), (8, 8), (64, 64), (100, 64)] {
+        let cache = sharded(capacity, shards);
+        for key in 0..2_000 {
+            assert_eq!(cache.insert(key, key), None);
+            assert_eq!(cache.get(&key), Some(key), "{capacity}, {shards}");
+            cache.check_invariants();
+        }
+        assert_eq!(cache.len(), capacity);
+        let read = cache.ticket(5_000);
+        assert!(read.fill(1).is_ok());
+        assert!(cache.contains_key(&5_000));
+    }
+}
+
+/// All keys in one shard of many: it takes the whole budget.
+#[test]
+fn one_shard_may_take_the_whole_budget() {
+    let builder = Cache::builder().capacity(100).shards(64).hasher(BuildZero::default());
+    let cache = builder.build().unwrap();
+    (0..150).for_each(|key| {
+        cache.insert(key, key);
+    });
+    let expected: Vec<i32> = (50..150).rev().collect();
+    assert_eq!(cache.keys_by_recency(), expected);
+}
+
+/// Issue: never above the capacity, not for a moment; and with fewer keys than places nothing is
+/// ever evicted, whatever threads insert and remove.
+#[test]
+fn threads_never_see_more_entries_than_the_capacity() {
+    const KEYS: u64 = 64;
+    watched("budget", || {
+        for (capacity, shards, is_evicting) in [(64, 16, false), (10, 8, true), (40, 4, true)] {
+            let (cache, done) = (sharded(capacity, shards), AtomicBool::new(false));
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        assert!(cache.len() <= capacity);
+                    }
+                });
+                let workers: Vec<_> = (0..3)
+                    .map(|seed| {
+                        let (cache, mut random) = (&cache, Random::new(seed));
+                        scope.spawn(move || {
+                            for _ in 0..10_000 {
+                                let key = random.below(KEYS);
+                                match random.below(4) {
+                                    0 => {
+                                        cache.remove(&key);
+                                    }
+                                    1 => drop(cache.ticket(key).fill(key)),
+                                    _ => {
+                                        cache.insert(key, key);
+                                    }
+                                }
+                            }
+                        })
+                    })
+                    .collect();
+                let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+                done.store(true, Ordering::Relaxed);
+                ended.into_iter().for_each(|end| end.unwrap());
+            });
+            cache.check_invariants();
+            assert_eq!(cache.stats().evictions > 0, is_evicting, "{capacity}, {shards}");
+        }
+    });
+}
