@@ -54,10 +54,10 @@ fn after_help() -> String {
     let engines: Vec<&str> = engines::ALL.iter().map(|engine| engine.name).collect();
     let workloads = Workload::ALL.map(Workload::name);
     format!(
-        "Engines: {}\n\nWorkloads: {}\n\nLeft out:\n- {}",
+        "Engines: {}\n\nWorkloads: {}\n\nNotes:\n- {}",
         engines.join(", "),
         workloads.join(", "),
-        plan::LEFT_OUT.join("\n- ")
+        plan::NOTES.join("\n- ")
     )
 }
 
@@ -130,8 +130,8 @@ impl Options {
             sample_ms: settings.sample.as_millis(),
         };
         write!(out, "{}", report::conditions(&conditions))?;
-        for reason in plan::LEFT_OUT {
-            writeln!(out, "left out: {reason}")?;
+        for note in plan::NOTES {
+            writeln!(out, "note: {note}")?;
         }
         let work = self.work();
         let mut run = Run::new(settings);

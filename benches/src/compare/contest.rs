@@ -93,13 +93,15 @@ pub fn owned<P: Pair, E: Owned<P::Key, P::Value>>(
     drawn: Drawn<P>,
 ) -> Box<dyn Contestant> {
     let worker = Worker::<P>::new(setting.workload, &drawn, 0, 1);
-    Box::new(Alone { setting: *setting, engine: E::new(setting.capacity), worker })
+    let filler = Worker::filler(setting.workload, &drawn, 1);
+    Box::new(Alone { setting: *setting, engine: E::new(setting.capacity), worker, filler })
 }
 
 struct Alone<P: Pair, E> {
     setting: Setting,
     engine: E,
     worker: Worker<P>,
+    filler: Worker<P>,
 }
 
 impl<P: Pair, E: Owned<P::Key, P::Value>> Contestant for Alone<P, E> {
@@ -109,7 +111,7 @@ impl<P: Pair, E: Owned<P::Key, P::Value>> Contestant for Alone<P, E> {
             fill::<P, _>(Own(engine), self.setting.size);
             return true;
         }
-        ready(&self.setting, &mut self.worker, &mut Own(engine))
+        ready(&self.setting, &mut self.filler, &mut Own(engine))
     }
 
     fn sample(&mut self, count: u64) -> Sample {
@@ -141,14 +143,16 @@ pub fn shared<P: Pair, E: Shared<P::Key, P::Value>>(
     let threads = setting.threads;
     let worker = |thread| Worker::new(setting.workload, &drawn, thread, threads);
     let workers = (0..threads).map(worker).collect();
+    let filler = Worker::filler(setting.workload, &drawn, threads);
     let engine = E::new(setting.capacity);
-    Box::new(Together::<P, E> { setting: *setting, engine, workers, cold: 0 })
+    Box::new(Together::<P, E> { setting: *setting, engine, workers, filler, cold: 0 })
 }
 
 struct Together<P: Pair, E> {
     setting: Setting,
     engine: E,
     workers: Vec<Worker<P>>,
+    filler: Worker<P>,
     /// Keys asked for by flights.
     cold: u64,
 }
@@ -163,7 +167,7 @@ impl<P: Pair, E: Shared<P::Key, P::Value>> Contestant for Together<P, E> {
             fill::<P, _>(Share(engine), self.setting.size);
             true
         } else {
-            ready(&self.setting, &mut self.workers[0], &mut Share(engine))
+            ready(&self.setting, &mut self.filler, &mut Share(engine))
         };
         self.engine.settle();
         done
@@ -192,7 +196,7 @@ impl<P: Pair, E: Shared<P::Key, P::Value>> Contestant for Together<P, E> {
 
     fn count(&mut self) -> usize {
         let found = |number: &u64| self.engine.get(P::key(&P::item(*number))).is_some();
-        let fresh = self.workers.iter().flat_map(Worker::inserted);
+        let fresh = self.workers.iter().chain([&self.filler]).flat_map(Worker::inserted);
         let cold = COLD_FROM + 1..=COLD_FROM + self.cold;
         let drawn_from = KEYS_PER_ENTRY * self.setting.size as u64;
         (0..drawn_from).chain(fresh).chain(cold).filter(found).count()

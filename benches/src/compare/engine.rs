@@ -12,6 +12,7 @@ use crate::compare::pair::Drawn;
 use crate::compare::pair::Numbers;
 use crate::compare::pair::Pair;
 use crate::compare::pair::Texts;
+use serde::Serialize;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -133,7 +134,8 @@ impl Policy {
 }
 
 /// Whose hash function an engine uses.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Hashes {
     /// The default of lru-engine, as everybody who can be given one.
     Ours,

@@ -1,5 +1,6 @@
 //! The results as tables of text, and as JSON.
 
+use crate::compare::engine::Hashes;
 use crate::compare::results::CLEAN_MIN;
 use crate::compare::results::Cell;
 use crate::compare::results::Outcome;
@@ -53,7 +54,8 @@ pub fn group(results: &Results, cells: &[Cell]) -> String {
     if workload == Workload::Latency {
         let _ = write!(text, "{:>26}", "p50 / p99 / p99.9 ns");
     }
-    let _ = writeln!(text, "{:>10} {:>19}  policy", "hits", "peak len / capacity");
+    let found = if workload == Workload::Flight { "most loads" } else { "hits" };
+    let _ = writeln!(text, "{found:>11} {:>19}  policy", "peak len / capacity");
     let mut out = Vec::new();
     for cell in cells {
         match cell.outcome {
@@ -100,7 +102,13 @@ fn line(text: &mut String, results: &Results, cell: &Cell) {
     };
     let len = cell.len_peak.map_or("-".into(), |len| len.to_string());
     let len = format!("{len} / {}", cell.capacity);
-    let _ = writeln!(text, "{hits:>10} {len:>19}  {}", cell.policy);
+    let _ = write!(text, "{hits:>11} {len:>19}  {}", cell.policy);
+    match cell.hashes {
+        Hashes::Ours => text.push('\n'),
+        Hashes::Its(name) => {
+            let _ = writeln!(text, "; hashes by {name}");
+        }
+    }
 }
 
 /// 100 % only if it is exactly that.
@@ -110,7 +118,7 @@ fn share(percent: f64) -> String {
 
 fn loads(cell: &Cell) -> String {
     let most = cell.samples().iter().filter_map(|sample| sample.loads).max();
-    most.map_or_else(String::new, |most| format!("{most} loads"))
+    most.map_or_else(String::new, |most| format!("{most}"))
 }
 
 fn tails(results: &Results, cell: &Cell) -> String {

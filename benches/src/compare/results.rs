@@ -40,7 +40,7 @@ pub struct Cell {
     /// What leaves first when it is full.
     pub policy: &'static str,
     /// Whose hash function it uses.
-    pub hashes: &'static str,
+    pub hashes: Hashes,
     /// What it was told to hold.
     pub capacity: usize,
     /// The most entries that it was seen to hold.
@@ -57,10 +57,7 @@ impl Cell {
             group_name: group.to_string(),
             engine: engine.name,
             policy: engine.policy.name(),
-            hashes: match engine.hashes {
-                Hashes::Ours => "lru-engine's",
-                Hashes::Its(name) => name,
-            },
+            hashes: engine.hashes,
             capacity,
             len_peak: None,
             outcome: Outcome::Samples(Vec::new()),

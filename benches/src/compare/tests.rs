@@ -46,6 +46,8 @@ fn engines_of(group: Group) -> impl Iterator<Item = &'static Engine> {
 fn kept_at_least(engine: &Engine) -> f64 {
     match engine.name {
         ALONE => 0.5,
+        // 96.3 % of the texts, where a bucket of 32 overflows (2026-11-20).
+        "scc" => 0.9,
         _ if matches!(engine.policy, Policy::Other(_)) => 0.99,
         _ => 1.0,
     }
@@ -135,6 +137,20 @@ fn a_cold_key_is_loaded_once() {
         }
     }
     assert!(flights.contains(&"moka") && flights.contains(&"quick_cache"), "{flights:?}");
+}
+
+/// Issue: Zipf over ten times the capacity. Two threads hit as often as one: neither follows on the
+/// other's heels, nor on those of the filler.
+#[test]
+fn threads_read_through_independently() {
+    let share = |threads| {
+        let group = group(Workload::Zipf, Types::Numbers, threads);
+        let engine = engines_of(group).find(|engine| engine.name == "Cache_1_shard").unwrap();
+        let sample = ready(engine, &group).sample(COUNT);
+        sample.hits as f64 / sample.lookups as f64
+    };
+    let (one, two) = (share(1), share(2));
+    assert!((one - two).abs() < 0.03, "{one} and {two}");
 }
 
 /// Issue: engines with one owner have no part in work of threads, maps none in eviction.

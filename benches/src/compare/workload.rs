@@ -152,6 +152,12 @@ impl<P: Pair> Worker<P> {
         }
     }
 
+    /// The worker that makes an engine ready for so many threads: it begins elsewhere than any of
+    /// them. If it stopped where one of them begins, that one would miss what the others hit.
+    pub fn filler(workload: Workload, drawn: &Drawn<P>, threads: usize) -> Self {
+        Self::new(workload, drawn, threads, threads + 1)
+    }
+
     /// The numbers of all keys that were inserted as fresh ones.
     pub fn inserted(&self) -> Range<u64> {
         self.fresh_from..self.fresh
