@@ -1,7 +1,7 @@
 //! The system's allocator with a counter that is off while anything is timed.
 //!
-//! What an engine takes is what it has asked for and not given back, in bytes, however the allocator
-//! rounds it. A counter that is always on would cost each allocation an atomic addition on a line
+//! What an engine takes is what it has asked for and not given back, in bytes, however the
+//! allocator rounds it. A counter that is always on would cost each allocation an atomic addition on a line
 //! that all threads share, and so slow down, in the timed loops, only the engines that allocate.
 //! Switched off it costs a relaxed load.
 #![expect(unsafe_code, reason = "an allocator can't be written without; it passes every call on")]
@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(layout.size(), -1);
-        // SAFETY: `pointer` came from `System`, for all of them do; the rest is the caller's contract.
+        // SAFETY: `pointer` is from `System`, as all are; the rest is the caller's contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 
@@ -56,7 +56,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(layout.size(), -1);
         count(size, 1);
-        // SAFETY: `pointer` came from `System`, for all of them do; the rest is the caller's contract.
+        // SAFETY: `pointer` is from `System`, as all are; the rest is the caller's contract.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }

@@ -78,7 +78,7 @@ impl Options {
 
     fn settings(&self) -> Settings {
         let (rounds, sample_ms, ready_s, minutes) = match self.extent() {
-            Extent::Full => (11, 40, 20, 18),
+            Extent::Full => (11, 30, 20, 15),
             Extent::Quick => (7, 20, 10, 6),
         };
         Settings {
@@ -136,8 +136,12 @@ impl Options {
         let work = self.work();
         let mut run = Run::new(settings);
         for (done, (group, engines)) in work.iter().enumerate() {
-            let (nth, all) = (done + 1, work.len());
-            writeln!(progress, "{nth}/{all} {group}: {} engines", engines.len())?;
+            let (nth, all, seconds) = (done + 1, work.len(), run.elapsed().as_secs());
+            writeln!(
+                progress,
+                "{nth}/{all} after {seconds} s: {group}, {} engines",
+                engines.len()
+            )?;
             let first = run.results().cells.len();
             run.group(group, engines, all - done);
             let results = run.results();

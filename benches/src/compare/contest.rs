@@ -13,6 +13,7 @@ use crate::compare::threads::sample_alone;
 use crate::compare::threads::sample_threads;
 use crate::compare::workload::Worker;
 use crate::compare::workload::Workload;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What one engine is asked to do.
@@ -52,23 +53,21 @@ const STRIDE: u64 = 1 << 12;
 pub const KEYS_PER_ENTRY: u64 = 10;
 
 /// How many times its capacity an engine reads through before its content counts as settled.
-const LAPS_OF_READ_THROUGH: u64 = 10;
+const LAPS_OF_READ_THROUGH: u64 = 4;
 
 /// Fills an engine and warms it up.
 fn ready<P: Pair, H: Handle<P::Key, P::Value>>(
     setting: &Setting,
+    resident: &[P::Item],
     worker: &mut Worker<P>,
     handle: &mut H,
 ) -> bool {
     let watch = Stopwatch::start();
     let size = setting.size as u64;
-    if !setting.workload.evicts() {
-        for number in 0..size {
-            let item = P::item(number);
-            handle.insert(P::key(&item).clone(), P::value(&item));
-            if number % STRIDE == 0 && watch.elapsed() > setting.ready_within {
-                return false;
-            }
+    for (at, item) in resident.iter().enumerate() {
+        handle.insert(P::key(item).clone(), P::value(item));
+        if at % STRIDE as usize == 0 && watch.elapsed() > setting.ready_within {
+            return false;
         }
     }
     let mut left = match setting.workload {
@@ -94,7 +93,8 @@ pub fn owned<P: Pair, E: Owned<P::Key, P::Value>>(
 ) -> Box<dyn Contestant> {
     let worker = Worker::<P>::new(setting.workload, &drawn, 0, 1);
     let filler = Worker::filler(setting.workload, &drawn, 1);
-    Box::new(Alone { setting: *setting, engine: E::new(setting.capacity), worker, filler })
+    let (engine, resident) = (E::new(setting.capacity), drawn.resident);
+    Box::new(Alone { setting: *setting, engine, worker, filler, resident })
 }
 
 struct Alone<P: Pair, E> {
@@ -102,6 +102,7 @@ struct Alone<P: Pair, E> {
     engine: E,
     worker: Worker<P>,
     filler: Worker<P>,
+    resident: Arc<[P::Item]>,
 }
 
 impl<P: Pair, E: Owned<P::Key, P::Value>> Contestant for Alone<P, E> {
@@ -111,7 +112,7 @@ impl<P: Pair, E: Owned<P::Key, P::Value>> Contestant for Alone<P, E> {
             fill::<P, _>(Own(engine), self.setting.size);
             return true;
         }
-        ready(&self.setting, &mut self.filler, &mut Own(engine))
+        ready(&self.setting, &self.resident, &mut self.filler, &mut Own(engine))
     }
 
     fn sample(&mut self, count: u64) -> Sample {
@@ -144,8 +145,8 @@ pub fn shared<P: Pair, E: Shared<P::Key, P::Value>>(
     let worker = |thread| Worker::new(setting.workload, &drawn, thread, threads);
     let workers = (0..threads).map(worker).collect();
     let filler = Worker::filler(setting.workload, &drawn, threads);
-    let engine = E::new(setting.capacity);
-    Box::new(Together::<P, E> { setting: *setting, engine, workers, filler, cold: 0 })
+    let (engine, resident) = (E::new(setting.capacity), Arc::clone(&drawn.resident));
+    Box::new(Together::<P, E> { setting: *setting, engine, workers, filler, resident, cold: 0 })
 }
 
 struct Together<P: Pair, E> {
@@ -153,6 +154,7 @@ struct Together<P: Pair, E> {
     engine: E,
     workers: Vec<Worker<P>>,
     filler: Worker<P>,
+    resident: Arc<[P::Item]>,
     /// Keys asked for by flights.
     cold: u64,
 }
@@ -167,7 +169,7 @@ impl<P: Pair, E: Shared<P::Key, P::Value>> Contestant for Together<P, E> {
             fill::<P, _>(Share(engine), self.setting.size);
             true
         } else {
-            ready(&self.setting, &mut self.filler, &mut Share(engine))
+            ready(&self.setting, &self.resident, &mut self.filler, &mut Share(engine))
         };
         self.engine.settle();
         done

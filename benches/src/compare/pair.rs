@@ -9,8 +9,20 @@ use std::sync::Arc;
 /// How long a value of [`Texts`] is: an order of the daemon as JSON.
 const TEXT_VALUE_BYTES: usize = 1_300;
 
-/// A drawn key with the value that belongs to it, many times over.
-pub type Drawn<P> = Arc<[<P as Pair>::Item]>;
+/// Keys for one group of engines, each with the value that belongs to it.
+#[derive(Debug)]
+pub struct Drawn<P: Pair> {
+    /// Those to ask for, in this order, again and again.
+    pub circle: Arc<[P::Item]>,
+    /// Those that are in the cache before anything is asked for.
+    pub resident: Arc<[P::Item]>,
+}
+
+impl<P: Pair> Clone for Drawn<P> {
+    fn clone(&self) -> Self {
+        Self { circle: Arc::clone(&self.circle), resident: Arc::clone(&self.resident) }
+    }
+}
 
 /// A type of keys with a type of values. The value follows from the key, so that every answer of
 /// every engine can be checked.
@@ -22,8 +34,10 @@ pub trait Pair: 'static {
     /// What is drawn: a key with all that is needed to insert it and to check an answer.
     type Item: Clone + Debug + Send + Sync + 'static;
 
-    /// The items of these numbers, in this order.
-    fn items(numbers: impl Iterator<Item = u64>) -> Drawn<Self>;
+    /// The keys of these numbers, in this order, and as residents those from 0 to `residents - 1`.
+    fn drawn(numbers: impl Iterator<Item = u64>, residents: usize) -> Drawn<Self>
+    where
+        Self: Sized;
 
     /// The item of one number.
     fn item(number: u64) -> Self::Item;
@@ -47,8 +61,8 @@ impl Pair for Numbers {
     type Value = u64;
     type Item = u64;
 
-    fn items(numbers: impl Iterator<Item = u64>) -> Drawn<Self> {
-        numbers.collect()
+    fn drawn(numbers: impl Iterator<Item = u64>, residents: usize) -> Drawn<Self> {
+        Drawn { circle: numbers.collect(), resident: (0..residents as u64).collect() }
     }
 
     #[inline(always)]
@@ -81,10 +95,13 @@ impl Pair for Texts {
     type Value = Arc<[u8]>;
     type Item = (String, Arc<[u8]>);
 
-    /// Equal numbers share one value, as the entries of one order do.
-    fn items(numbers: impl Iterator<Item = u64>) -> Drawn<Self> {
+    /// Equal numbers share one value, which all engines of a group share: twenty of them with a
+    /// hundred thousand values each of their own wouldn't leave much of the memory.
+    fn drawn(numbers: impl Iterator<Item = u64>, residents: usize) -> Drawn<Self> {
         let mut known = HashMap::new();
-        numbers.map(|n| known.entry(n).or_insert_with(|| Self::item(n)).clone()).collect()
+        let mut item = |n| known.entry(n).or_insert_with(|| Self::item(n)).clone();
+        let resident = (0..residents as u64).map(&mut item).collect();
+        Drawn { circle: numbers.map(item).collect(), resident }
     }
 
     fn item(number: u64) -> Self::Item {
@@ -126,8 +143,13 @@ mod tests {
     /// Equal keys share a value, so a hundred thousand draws of a thousand keys fit in memory.
     #[test]
     fn equal_texts_share_their_value() {
-        let items = Texts::items([3, 4, 3].into_iter());
-        assert!(Arc::ptr_eq(&items[0].1, &items[2].1));
-        assert!(!Arc::ptr_eq(&items[0].1, &items[1].1));
+        let drawn = Texts::drawn([3, 0, 3].into_iter(), 2);
+        let [three, zero, again] = &drawn.circle[..] else {
+            panic!("{drawn:?}");
+        };
+        assert!(Arc::ptr_eq(&three.1, &again.1));
+        assert!(!Arc::ptr_eq(&three.1, &zero.1));
+        assert!(Arc::ptr_eq(&zero.1, &drawn.resident[0].1));
+        assert_eq!(drawn.resident.len(), 2);
     }
 }

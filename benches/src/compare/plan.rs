@@ -138,7 +138,7 @@ pub fn groups(extent: Extent) -> Vec<Group> {
 pub const NOTES: &[&str] = &[
     "engines with one owner: one thread only; hot, latency and flight are work for threads",
     "maps without a bound, as floors: no zipf and no churn, for they never evict",
-    "stretto: after all others, on one thread, up to 100 k entries; its thread works on for minutes",
+    "stretto: after all others, on 1 thread, up to 100 k entries; its thread works on for minutes",
     "1 M entries: only u64 -> u64 (values of 1.3 kB wouldn't fit), by 1 thread, hits by 2 as well",
     "texts: no churn (it would time the making of keys), 10 k entries for zipf and mixed90",
     "hits and mixed work: engines for threads are told twice the size, so that no shard overflows",
@@ -162,12 +162,16 @@ pub fn reason_against(engine: &Engine, group: &Group) -> Option<&'static str> {
     }
 }
 
-/// What an engine is asked to do in a group. Engines that divide their capacity get twice of what
-/// shall stay in it, so that no part of them overflows; they are told the size itself where evicting
-/// is the point.
+/// Whether the size is that of what stays in the cache, rather than that of one that overflows.
+fn is_kept_whole(workload: Workload) -> bool {
+    !workload.evicts() && workload != Workload::Bytes
+}
+
+/// What an engine is asked to do in a group. Engines for threads are told twice of what shall stay
+/// in them, for a shard must not overflow; and the size itself where evicting is the point.
 pub fn setting(engine: &Engine, group: &Group, ready_within: Duration) -> Setting {
-    let keeps_all = !group.workload.evicts() && group.workload != Workload::Bytes;
-    let times = if keeps_all && engine.owners == Owners::Many { 2 } else { 1 };
+    let is_divided = engine.owners == Owners::Many;
+    let times = if is_divided && is_kept_whole(group.workload) { 2 } else { 1 };
     Setting {
         workload: group.workload,
         size: group.size,
@@ -188,5 +192,6 @@ pub fn drawn<P: Pair>(group: &Group) -> Drawn<P> {
         Workload::Churn | Workload::Flight | Workload::Bytes => Keys::circle(vec![0]),
         _ => Keys::uniform((2 * size).clamp(DRAWN_MIN, DRAWN_MAX), size as u64),
     };
-    P::items((0..keys.lap()).map(|_| keys.draw()))
+    let residents = if is_kept_whole(group.workload) { size } else { 0 };
+    P::drawn((0..keys.lap()).map(|_| keys.draw()), residents)
 }

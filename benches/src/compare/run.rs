@@ -72,6 +72,11 @@ impl Run {
         Self { settings, watch: Stopwatch::start(), results: Results::default() }
     }
 
+    /// How long it has been going on.
+    pub fn elapsed(&self) -> Duration {
+        self.watch.elapsed()
+    }
+
     /// What it has measured.
     pub fn results(&self) -> &Results {
         &self.results

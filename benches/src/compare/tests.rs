@@ -144,7 +144,7 @@ fn a_cold_key_is_loaded_once() {
 #[test]
 fn threads_read_through_independently() {
     let share = |threads| {
-        let group = group(Workload::Zipf, Types::Numbers, threads);
+        let group = Group { size: 4 * SIZE, ..group(Workload::Zipf, Types::Numbers, threads) };
         let engine = engines_of(group).find(|engine| engine.name == "Cache_1_shard").unwrap();
         let sample = ready(engine, &group).sample(COUNT);
         sample.hits as f64 / sample.lookups as f64

@@ -1,4 +1,4 @@
-//! One sample: so many operations of one or more threads, timed from the first start to the last end.
+//! One sample: operations of one or more threads, timed from the first start to the last end.
 
 use crate::compare::clock::Stopwatch;
 use crate::compare::clock::wait;

@@ -1,6 +1,6 @@
 //! The kinds of work, and the loop of each that one thread runs.
 //!
-//! A loop never stops at a wrong answer but counts it: other threads wait for the end of the sample.
+//! A loop never stops at a wrong answer but counts it: other threads wait for its end.
 
 use crate::compare::clock::Stopwatch;
 use crate::compare::engine::Handle;
@@ -128,7 +128,7 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 #[derive(Debug)]
 pub struct Worker<P: Pair> {
     workload: Workload,
-    drawn: Drawn<P>,
+    circle: Arc<[P::Item]>,
     next: usize,
     fresh_from: u64,
     fresh: u64,
@@ -143,8 +143,8 @@ impl<P: Pair> Worker<P> {
         let mut dice = Keys::uniform(PATTERN, 100);
         Self {
             workload,
-            drawn: Arc::clone(drawn),
-            next: drawn.len() * thread / threads,
+            circle: Arc::clone(&drawn.circle),
+            next: drawn.circle.len() * thread / threads,
             fresh_from: (thread as u64 + 1) << FRESH_BITS,
             fresh: (thread as u64 + 1) << FRESH_BITS,
             inserts: (0..PATTERN).map(|_| dice.draw() < percent).collect(),
@@ -181,7 +181,7 @@ impl<P: Pair> Worker<P> {
     fn step(&mut self) -> usize {
         let at = self.next;
         self.next += 1;
-        if self.next == self.drawn.len() {
+        if self.next == self.circle.len() {
             self.next = 0;
         }
         at
@@ -200,7 +200,7 @@ impl<P: Pair> Worker<P> {
         let mut tally = Tally { lookups: count, ..Tally::default() };
         for _ in 0..count {
             let at = self.step();
-            let item = &self.drawn[at];
+            let item = &self.circle[at];
             tally.answer::<P>(item, handle.get(P::key(item)).as_ref());
         }
         tally
@@ -210,7 +210,7 @@ impl<P: Pair> Worker<P> {
         let mut tally = Tally { lookups: count, ..Tally::default() };
         for _ in 0..count {
             let at = self.step();
-            let item = &self.drawn[at];
+            let item = &self.circle[at];
             let answer = handle.get(P::key(item));
             if answer.is_none() {
                 handle.insert(P::key(item).clone(), P::value(item));
@@ -234,7 +234,7 @@ impl<P: Pair> Worker<P> {
         for _ in 0..count {
             let inserts = self.inserts_next();
             let at = self.step();
-            let item = &self.drawn[at];
+            let item = &self.circle[at];
             if inserts {
                 handle.insert(P::key(item).clone(), P::value(item));
             } else {
@@ -247,7 +247,7 @@ impl<P: Pair> Worker<P> {
 
     fn hot<H: Handle<P::Key, P::Value>>(&self, handle: &mut H, count: u64) -> Tally {
         let mut tally = Tally { lookups: count, ..Tally::default() };
-        let item = &self.drawn[0];
+        let item = &self.circle[0];
         for _ in 0..count {
             tally.answer::<P>(item, handle.get(P::key(item)).as_ref());
         }
@@ -261,7 +261,7 @@ impl<P: Pair> Worker<P> {
         for _ in 0..count {
             let inserts = self.inserts_next();
             let at = self.step();
-            let item = &self.drawn[at];
+            let item = &self.circle[at];
             if inserts {
                 handle.insert(P::key(item).clone(), P::value(item));
                 continue;
