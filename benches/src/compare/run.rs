@@ -44,6 +44,9 @@ const FIRST_COUNT: u64 = 1 << 10;
 /// Operations of a sample at most.
 const COUNT_MAX: u64 = 1 << 25;
 
+/// Why the last groups of a run on a busy machine may be missing.
+const NO_TIME: &str = "no time left";
+
 /// A group may take as many times its even share of the time that is left.
 const SHARES: u32 = 3;
 
@@ -96,6 +99,11 @@ impl Run {
         let rest = self.settings.within.saturating_sub(self.watch.elapsed());
         let share = rest / u32::try_from(left.max(1)).unwrap_or(u32::MAX) * SHARES;
         let (watch, limit) = (Stopwatch::start(), share.min(rest));
+        if limit.is_zero() {
+            let out = engines.iter().map(|engine| Cell::out(group, engine, NO_TIME));
+            self.results.cells.extend(out);
+            return;
+        }
         let keys = match group.types {
             Types::Numbers => Keys::Numbers(plan::drawn::<Numbers>(group)),
             Types::Texts => Keys::Texts(plan::drawn::<Texts>(group)),
@@ -103,7 +111,7 @@ impl Run {
         let mut runners = Vec::new();
         for engine in engines {
             if watch.elapsed() > limit {
-                self.results.cells.push(Cell::out(group, engine, "no time left"));
+                self.results.cells.push(Cell::out(group, engine, NO_TIME));
                 continue;
             }
             match self.ready(engine, group, &keys) {
