@@ -8,6 +8,8 @@
 //! A figure of one machine says little; what is kept and compared are ratios within one run, of
 //! sides that take turns ([`rounds`]).
 
+#[cfg(feature = "compare")]
+pub mod compare;
 pub mod engine;
 pub mod keys;
 pub mod one_order;

@@ -69,7 +69,7 @@ impl Rounds {
 }
 
 /// The middle one; of an even number, the upper of the two in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

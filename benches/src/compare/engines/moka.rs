@@ -1,0 +1,46 @@
+//! `moka::sync`, with its default policy.
+
+use crate::compare::engine::Engine;
+use crate::compare::engine::Key;
+use crate::compare::engine::Load;
+use crate::compare::engine::Policy;
+use crate::compare::engine::Shared;
+use crate::compare::engine::Value;
+use lru_engine::DefaultHasher;
+use moka::sync::Cache;
+
+/// This engine.
+pub(crate) const ENGINE: Engine =
+    Engine::shared::<Moka<_, _>, Moka<_, _>>("moka", Policy::Other("W-TinyLFU"));
+
+struct Moka<K, V>(Cache<K, V, DefaultHasher>);
+
+impl<K: Key, V: Value> Shared<K, V> for Moka<K, V> {
+    fn new(capacity: usize) -> Self {
+        let builder = Cache::builder().max_capacity(capacity as u64);
+        Self(builder.build_with_hasher(DefaultHasher::default()))
+    }
+
+    #[inline(always)]
+    fn get(&self, key: &K) -> Option<V> {
+        self.0.get(key)
+    }
+
+    #[inline(always)]
+    fn insert(&self, key: K, value: V) {
+        self.0.insert(key, value);
+    }
+
+    fn entries(&self) -> Option<usize> {
+        // Its own count is that of its last housekeeping.
+        Some(self.0.iter().count())
+    }
+
+    fn settle(&self) {
+        self.0.run_pending_tasks();
+    }
+
+    fn get_or_load(&self, key: &K, load: &Load<V>) -> Option<V> {
+        Some(self.0.get_with_by_ref(key, || load()))
+    }
+}
