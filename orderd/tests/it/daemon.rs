@@ -77,9 +77,16 @@ impl Daemon {
     /// Starts `orderd serve` on a free port and waits for the line that names it. The log goes to
     /// the test's own standard error.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same, with these variables in the environment.
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut all = vec!["--log", "warn", "serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
-        let mut child = orderd(&all).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = orderd(&all);
+        command.envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let (line_found, line) = mpsc::channel();
         let stdout = child.stdout.take().unwrap();
         read_lines(stdout, line_found);
