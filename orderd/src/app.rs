@@ -112,7 +112,7 @@ impl App {
     /// Starts a daemon with these settings.
     ///
     /// # Errors
-    /// Any [`StartError`], before anything was started.
+    /// Any [`StartError`]. Threads that were started before it end with the process.
     pub fn start(settings: &cli::Serve, clock: &Clock) -> Result<Self, StartError> {
         // Intake stops before the rest, so that the batch in hand is saved while HTTP still answers.
         let intake = Arc::new(Crew::new(StopToken::new()));

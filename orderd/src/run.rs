@@ -33,6 +33,10 @@ use std::io::Write as _;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
+/// The steps of the migrating libraries, which say nothing that `orderd` doesn't: they speak of going
+/// to apply migrations when there is none to apply. A filter that names them wins.
+const LIBRARIES: &str = "refinery_core=warn,postgres=warn";
+
 /// The group of a topic that is only written.
 const NO_GROUP: &str = "orderd-produce";
 
@@ -85,7 +89,7 @@ pub fn tell(error: &RunError) {
 
 /// The log goes to standard error; standard output is for results.
 fn start_log(filter: &str) {
-    let filter = EnvFilter::new(filter);
+    let filter = EnvFilter::new(format!("{LIBRARIES},{filter}"));
     // Colours are for a terminal; in a file or a journal they are noise.
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
