@@ -68,7 +68,7 @@ const LOGGED_MAX: usize = 10;
 const FETCH_WAIT: Duration = Duration::from_millis(200);
 
 /// How often the topic is asked whether it has other partitions than those that are read, and the
-/// store whether a stopped partition was given another position.
+/// store whether a partition was given another position.
 const BOUNDS_EVERY: Duration = Duration::from_secs(60);
 
 /// What ingest needs to run.
@@ -112,7 +112,7 @@ enum SessionError {
     Topic(#[source] TopicError),
     #[error("the topic has other partitions than before")]
     Repartitioned,
-    #[error("a position was set while its partition was stopped")]
+    #[error("a position was set by somebody else")]
     PositionsSet,
 }
 
@@ -201,9 +201,9 @@ impl Ingest {
                 if !source.bounds()?.iter().map(|bounds| bounds.partition).eq(partitions) {
                     return Err(SessionError::Repartitioned);
                 }
-                // Nothing of a stopped partition is saved, so nothing else would notice.
-                let mut stored = || store.assign(&self.group, &self.topic, &starts);
-                if !reads_all && stored()?.into_iter().collect::<BTreeMap<_, _>>() != positions {
+                // Where nothing is saved, be it stopped or idle, nothing else would notice.
+                let stored = store.assign(&self.group, &self.topic, &starts)?;
+                if stored.into_iter().collect::<BTreeMap<_, _>>() != positions {
                     return Err(SessionError::PositionsSet);
                 }
             }
