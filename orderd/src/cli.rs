@@ -16,7 +16,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a cache.
+/// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
+/// cache.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
@@ -54,8 +55,8 @@ pub enum Command {
     /// Show or move the positions that ingest goes on from.
     ///
     /// Needed when a topic was cut or made anew, so that a stored position lies beyond its end. A
-    /// running daemon notices within a minute. The embedded store can only be opened while no daemon
-    /// has it open.
+    /// running daemon notices within a minute. The embedded store can only be opened while no
+    /// daemon has it open.
     #[command(after_help = "Examples:\n  \
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
@@ -191,8 +192,8 @@ pub struct Serve {
         value_parser = NonEmptyStringValueParser::new())]
     pub write_token: Option<String>,
 
-    /// The names under which browsers reach the daemon, separated by commas. Orders are accepted only
-    /// from requests to one of these, to localhost or to an address.
+    /// The names under which browsers reach the daemon, separated by commas. Orders are accepted
+    /// only from requests to one of these, to localhost or to an address.
     #[arg(long, env = "ORDERD_PUBLIC_HOSTS", value_delimiter = ',', value_name = "NAMES",
         value_parser = host_name)]
     pub public_hosts: Vec<String>,

@@ -33,8 +33,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
-/// The steps of the migrating libraries, which say nothing that `orderd` doesn't: they speak of going
-/// to apply migrations when there is none to apply. A filter that names them wins.
+/// The steps of the migrating libraries, which say nothing that `orderd` doesn't: they speak of
+/// going to apply migrations when there is none to apply. A filter that names them wins.
 const LIBRARIES: &str = "refinery_core=warn,postgres=warn";
 
 /// The group of a topic that is only written.

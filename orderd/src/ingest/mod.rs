@@ -15,10 +15,10 @@
 //! A *session* is one connection to the store and one source, with the positions that the store
 //! gave it. Any error ends the session, and the next one asks the store again where it stands. So
 //! no state of a client library outlives an error, and the position says whether an unknown COMMIT
-//! happened. It may still happen after its connection broke, when a reader has cached what was there
-//! before: so its orders are forgotten once more when the position is read, which a store does only
-//! when no transaction is moving it. The one error that doesn't end a session is a statement that was
-//! too slow: the same messages are tried in halves.
+//! happened. It may still happen after its connection broke, when a reader has cached what was
+//! there before: so its orders are forgotten once more when the position is read, which a store
+//! does only when no transaction is moving it. The one error that doesn't end a session is a
+//! statement that was too slow: the same messages are tried in halves.
 //!
 //! Ingest never skips a message, never writes to the cache what isn't committed, and never reads a
 //! clock for anything but a log line and the strict profile's `date_created`.

@@ -33,8 +33,8 @@ use std::ops::Range;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// How many orders one message may hold. The smallest orders there can be fill a message of a
-/// broker's default size (1 MiB) with 15 000, and each element costs 230 bytes of memory until it is
-/// saved (2026-11-20): so this takes every array that makes sense, and bounds those that don't.
+/// broker's default size (1 MiB) with 15 000, and each element costs 230 bytes of memory until it
+/// is saved (2026-11-20): so this takes every array that makes sense, and bounds those that don't.
 const ELEMENTS_MAX: usize = 20_000;
 
 /// One element of a message: an order, or what is wrong with it.

@@ -181,8 +181,8 @@ fn judge(url: &str, mut answer: Response<Body>) -> Result<(), Failure> {
     }
 }
 
-/// The sentence of a problem document, or the text itself if it is none; escaped, since it goes to a
-/// terminal.
+/// The sentence of a problem document, or the text itself if it is none; escaped, since it goes to
+/// a terminal.
 fn shown(answer: &str) -> String {
     let document = serde_json::from_str::<Value>(answer).unwrap_or_default();
     let sentence = document["detail"].as_str().unwrap_or(answer);

@@ -158,7 +158,8 @@ impl Drop for Daemon {
     }
 }
 
-/// Sends on what the daemon prints, on a thread that ends with the daemon, whose end closes the pipe.
+/// Sends on what the daemon prints, on a thread that ends with the daemon, whose end closes the
+/// pipe.
 #[expect(clippy::disallowed_methods, reason = "the daemon's own crew is in another process")]
 fn read_lines(stdout: ChildStdout, line_found: mpsc::Sender<String>) {
     std::thread::spawn(move || {

@@ -217,8 +217,8 @@ fn a_stopped_partition_stops_no_other_and_stays_known() {
     wait_until("all orders are saved", || scene.orders() == 20);
 }
 
-/// Design: a running daemon notices a position that was set within a minute, though no message comes
-/// that it would find moved.
+/// Design: a running daemon notices a position that was set within a minute, though no message
+/// comes that it would find moved.
 #[test]
 fn a_position_that_is_set_is_noticed_by_an_idle_daemon() {
     let scene = Scene::new(0);
