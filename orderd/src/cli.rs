@@ -15,6 +15,8 @@ use clap::builder::NonEmptyStringValueParser;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
 /// cache.
@@ -325,9 +327,15 @@ impl From<TemplateName> for Template {
     }
 }
 
+/// A word that is no level would be taken for the name of a crate, and silence all others.
 fn log_filter(text: &str) -> Result<String, String> {
-    match text.parse::<tracing_subscriber::EnvFilter>() {
-        Ok(_) => Ok(text.to_owned()),
+    let is_level = |part: &str| part.parse::<LevelFilter>().is_ok();
+    let mut parts = text.split(',').map(str::trim);
+    match text.parse::<EnvFilter>() {
+        Ok(_) if parts.all(|part| is_level(part) || part.contains(['=', '[', ':'])) => {
+            Ok(text.to_owned())
+        }
+        Ok(_) => Err("a filter has levels such as info or orderd=debug".to_owned()),
         Err(error) => Err(format!("a filter has levels such as info or orderd=debug: {error}")),
     }
 }

@@ -24,7 +24,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("serve",   "--write-token",      &[""]),
     ("serve",   "--public-hosts",     &["", "http://orders", "orders:80", "a,,b", "a/b"]),
     ("serve",   "--demo-interval",    &["-1s", "x", "1"]),
-    ("serve",   "--log",              &["a=b=c"]),
+    ("serve",   "--log",              &["a=b=c", "warning", "info,verbose"]),
     ("produce", "--interval",         &["-1s", "x", "1"]),
     ("produce", "--rate",             &["-1", "x", "inf", "NaN"]),
     ("produce", "--count",            &["-1", "x"]),
