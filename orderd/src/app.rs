@@ -5,13 +5,13 @@
 //! Then everything that may have to wait for a server starts on threads of its own, and HTTP serves
 //! from the first moment: cached orders, health, and 503 for what isn't there yet.
 //!
-//! The watch over the store runs the migrations at its first contact; ingest and warm-up begin after
-//! it. A store that answers that a *setting* is wrong (a password, a database's name) ends the
-//! daemon by an [`Event::Fatal`]; one that doesn't answer is waited for.
+//! The watch over the store runs the migrations at its first contact; ingest and warm-up begin
+//! after it. A store that answers that a *setting* is wrong (a password, a database's name) ends
+//! the daemon by an [`Event::Fatal`]; one that doesn't answer is waited for.
 //!
-//! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests are
-//! drained, threads are joined within [`STOP_WAIT_MAX`]. What hangs in a library's call by then is
-//! named and left behind; the store's positions say where it was.
+//! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests
+//! are drained, threads are joined within [`STOP_WAIT_MAX`]. What hangs in a library's call by then
+//! is named and left behind; the store's positions say where it was.
 
 use crate::backoff::Backoff;
 use crate::catalog::Catalog;
@@ -112,9 +112,10 @@ impl App {
     /// Starts a daemon with these settings.
     ///
     /// # Errors
-    /// Any [`StartError`], before anything was started.
+    /// Any [`StartError`]. Threads that were started before it end with the process.
     pub fn start(settings: &cli::Serve, clock: &Clock) -> Result<Self, StartError> {
-        // Intake stops before the rest, so that the batch in hand is saved while HTTP still answers.
+        // Intake stops before the rest, so that the batch in hand is saved while HTTP still
+        // answers.
         let intake = Arc::new(Crew::new(StopToken::new()));
         let crew = Arc::new(Crew::new(StopToken::new()));
         let outside = outside(&intake, clock, settings)?;

@@ -5,15 +5,21 @@
 
 use crate::generate::Template;
 use crate::order::validate::Profile;
+use clap::ArgGroup;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
+use clap::builder::BoolishValueParser;
+use clap::builder::NonEmptyStringValueParser;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
-/// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a cache.
+/// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
+/// cache.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
@@ -51,8 +57,8 @@ pub enum Command {
     /// Show or move the positions that ingest goes on from.
     ///
     /// Needed when a topic was cut or made anew, so that a stored position lies beyond its end. A
-    /// running daemon notices within a minute. The embedded store can only be opened while no daemon
-    /// has it open.
+    /// running daemon notices within a minute. The embedded store can only be opened while no
+    /// daemon has it open.
     #[command(after_help = "Examples:\n  \
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
@@ -79,16 +85,20 @@ pub enum PositionsAction {
     /// Move the position of one partition, and print the former one.
     Set {
         /// The consumer group.
-        #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME")]
+        #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME",
+            value_parser = NonEmptyStringValueParser::new())]
         kafka_group: String,
         /// The topic.
-        #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME")]
+        #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME",
+            value_parser = NonEmptyStringValueParser::new())]
         kafka_topic: String,
         /// The partition.
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
+        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
+            value_parser = clap::value_parser!(i32).range(0..))]
         partition: i32,
         /// The offset of the next message to read.
-        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(0..))]
+        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
+            value_parser = clap::value_parser!(i64).range(0..))]
         offset: i64,
     },
 }
@@ -115,7 +125,8 @@ pub struct Kept {
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
     /// The address to serve HTTP on; port 0 takes a free one.
-    #[arg(long, env = "ORDERD_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
+    #[arg(long, env = "ORDERD_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDRESS",
+        value_parser = address)]
     pub listen: SocketAddr,
 
     /// The folder of the embedded store and topic.
@@ -131,24 +142,43 @@ pub struct Serve {
     pub kafka: Kafka,
 
     /// The consumer group that positions and offsets are kept for.
-    #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME")]
+    #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new())]
     pub kafka_group: String,
 
     /// How many orders the cache holds.
-    #[arg(long, env = "ORDERD_CACHE_CAPACITY", default_value_t = 10_000, value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "ORDERD_CACHE_CAPACITY",
+        default_value_t = 10_000,
+        value_name = "COUNT",
+        allow_negative_numbers = true
+    )]
     pub cache_capacity: usize,
 
     /// How many of the newest orders are cached after a start.
-    #[arg(long, env = "ORDERD_WARM_ORDERS", default_value_t = 1000, value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "ORDERD_WARM_ORDERS",
+        default_value_t = 1000,
+        value_name = "COUNT",
+        allow_negative_numbers = true
+    )]
     pub warm_orders: usize,
 
     /// How many threads warm the cache; they share the connections of the database threads.
-    #[arg(long, env = "ORDERD_WARM_THREADS", default_value_t = 50, value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "ORDERD_WARM_THREADS",
+        default_value_t = 50,
+        value_name = "COUNT",
+        allow_negative_numbers = true
+    )]
     pub warm_threads: usize,
 
     /// How many threads, each with a connection of its own, read from the database.
     #[arg(long, env = "ORDERD_DATABASE_THREADS", default_value_t = 4, value_name = "COUNT",
-        value_parser = clap::value_parser!(u16).range(1..=256))]
+        allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub database_threads: u16,
 
     /// The rules that orders must pass.
@@ -160,21 +190,23 @@ pub struct Serve {
     pub http_server: HttpServer,
 
     /// Accept orders by POST /orders from whoever has this token. Off without it.
-    #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new())]
     pub write_token: Option<String>,
 
-    /// The names under which browsers reach the daemon, separated by commas. Orders are accepted only
-    /// from requests to one of these, to localhost or to an address.
-    #[arg(long, env = "ORDERD_PUBLIC_HOSTS", value_delimiter = ',', value_name = "NAMES")]
+    /// The names under which browsers reach the daemon, separated by commas. Orders are accepted
+    /// only from requests to one of these, to localhost or to an address.
+    #[arg(long, env = "ORDERD_PUBLIC_HOSTS", value_delimiter = ',', value_name = "NAMES",
+        value_parser = host_name)]
     pub public_hosts: Vec<String>,
 
     /// Produce orders in the daemon itself, and accept POST /orders without a token.
-    #[arg(long, env = "ORDERD_DEMO")]
+    #[arg(long, env = "ORDERD_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
 
     /// The pause between two orders of the demo.
     #[arg(long, env = "ORDERD_DEMO_INTERVAL", default_value = "2s", value_name = "TIME",
-        value_parser = duration)]
+        allow_hyphen_values = true, value_parser = duration)]
     pub demo_interval: Duration,
 }
 
@@ -186,30 +218,27 @@ pub struct Kafka {
     pub kafka_brokers: Vec<String>,
 
     /// The topic of the orders.
-    #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME")]
+    #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new())]
     pub kafka_topic: String,
 
     /// How many partitions the topic gets if it has to be made.
     #[arg(long, env = "KAFKA_PARTITIONS", default_value_t = 1, value_name = "COUNT",
-        value_parser = clap::value_parser!(i32).range(1..=10_000))]
+        allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub kafka_partitions: i32,
 }
 
 /// The settings of `orderd produce`.
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("target").args(["url", "kafka_brokers"]).required(true))]
 pub struct Produce {
     /// A running daemon to send orders to, such as http://127.0.0.1:8081.
-    #[arg(
-        long,
-        env = "ORDERD_URL",
-        value_name = "URL",
-        conflicts_with = "kafka_brokers",
-        required_unless_present = "kafka_brokers"
-    )]
+    #[arg(long, env = "ORDERD_URL", value_name = "URL")]
     pub url: Option<String>,
 
     /// The token that the daemon wants.
-    #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new())]
     pub token: Option<String>,
 
     /// The Kafka to send orders to.
@@ -217,24 +246,25 @@ pub struct Produce {
     pub kafka: Kafka,
 
     /// The pause between two orders.
-    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = duration,
-        conflicts_with = "rate")]
+    #[arg(long, default_value = "2s", value_name = "TIME", allow_hyphen_values = true,
+        value_parser = duration, conflicts_with = "rate")]
     pub interval: Duration,
 
     /// How many orders a second; 0 is as fast as they are taken.
-    #[arg(long, value_name = "NUMBER", value_parser = rate)]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = rate)]
     pub rate: Option<f64>,
 
     /// How many orders; without an end if not given.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
     pub count: Option<u64>,
 
     /// The seed of the orders; the same seed gives the same orders. Drawn if it is 0 or not given.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub seed: Option<u64>,
 
     /// The share of messages that are damaged on purpose, 0 to 1.
-    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", allow_negative_numbers = true,
+        value_parser = share)]
     pub bad: f64,
 
     /// What the orders are made from.
@@ -297,11 +327,32 @@ impl From<TemplateName> for Template {
     }
 }
 
+/// A word that is no level would be taken for the name of a crate, and silence all others.
 fn log_filter(text: &str) -> Result<String, String> {
-    match text.parse::<tracing_subscriber::EnvFilter>() {
-        Ok(_) => Ok(text.to_owned()),
+    let is_level = |part: &str| part.parse::<LevelFilter>().is_ok();
+    let mut parts = text.split(',').map(str::trim);
+    match text.parse::<EnvFilter>() {
+        Ok(_) if parts.all(|part| is_level(part) || part.contains(['=', '[', ':'])) => {
+            Ok(text.to_owned())
+        }
+        Ok(_) => Err("a filter has levels such as info or orderd=debug".to_owned()),
         Err(error) => Err(format!("a filter has levels such as info or orderd=debug: {error}")),
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "an address is an IP address and a port, such as 127.0.0.1:8081 or [::1]:8081".to_owned()
+    })
+}
+
+/// A name as it stands in a `Host` header, without its port.
+fn host_name(text: &str) -> Result<String, String> {
+    let in_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if !text.is_empty() && text.bytes().all(in_names) {
+        return Ok(text.to_owned());
+    }
+    Err("a name has no scheme, port or path, such as orders.example.com".to_owned())
 }
 
 /// A time such as `2s`, `150ms` or `1m`.

@@ -27,10 +27,15 @@ use crate::topic::TopicError;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
+use std::fmt::Display;
 use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
+
+/// The steps of the migrating libraries, which say nothing that `orderd` doesn't: they speak of
+/// going to apply migrations when there is none to apply. A filter that names them wins.
+const LIBRARIES: &str = "refinery_core=warn,postgres=warn";
 
 /// The group of a topic that is only written.
 const NO_GROUP: &str = "orderd-produce";
@@ -54,9 +59,12 @@ pub enum RunError {
     /// Producing.
     #[error(transparent)]
     Produce(#[from] produce::ProduceError),
-    /// The process's own outside: signals, standard output, threads.
+    /// The results can't be printed.
+    #[error("standard output takes nothing")]
+    Output(#[source] std::io::Error),
+    /// The process's own outside: signals and threads.
     #[error("the system refuses what the process needs")]
-    System(#[from] std::io::Error),
+    System(#[source] std::io::Error),
 }
 
 /// Runs a command to its end.
@@ -81,7 +89,7 @@ pub fn tell(error: &RunError) {
 
 /// The log goes to standard error; standard output is for results.
 fn start_log(filter: &str) {
-    let filter = EnvFilter::new(filter);
+    let filter = EnvFilter::new(format!("{LIBRARIES},{filter}"));
     // Colours are for a terminal; in a file or a journal they are noise.
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
@@ -95,10 +103,7 @@ fn serve(settings: &Serve) -> Result<(), RunError> {
         // A full channel means that the daemon is ending already.
         let _ = events.try_send(Event::Signal);
     })?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{}", app.address())?;
-    out.flush()?;
-    drop(out);
+    say(format_args!("listening on http://{}", app.address()))?;
     let event = app.wait();
     let late = app.stop();
     if !late.is_empty() {
@@ -112,12 +117,11 @@ fn serve(settings: &Serve) -> Result<(), RunError> {
 
 fn migrate(settings: &Migrate) -> Result<(), RunError> {
     let applied = Postgres::new(&settings.database_url)?.migrate()?;
-    let mut out = std::io::stdout().lock();
     if applied.is_empty() {
-        writeln!(out, "the schema is up to date")?;
+        say("the schema is up to date")?;
     }
     for name in applied {
-        writeln!(out, "applied {name}")?;
+        say(format_args!("applied {name}"))?;
     }
     Ok(())
 }
@@ -127,11 +131,10 @@ fn positions(settings: &cli::Positions) -> Result<(), RunError> {
         Some(url) => Box::new(Postgres::new(url)?),
         None => Box::new(Embedded::open(&settings.store.data_dir)?),
     };
-    let mut out = std::io::stdout().lock();
     match &settings.action {
         PositionsAction::List => {
             for Position { group, topic, partition, next_offset } in kept.positions()? {
-                writeln!(out, "{group}\t{topic}\t{partition}\t{next_offset}")?;
+                say(format_args!("{group}\t{topic}\t{partition}\t{next_offset}"))?;
             }
         }
         PositionsAction::Set { kafka_group, kafka_topic, partition, offset } => {
@@ -142,8 +145,8 @@ fn positions(settings: &cli::Positions) -> Result<(), RunError> {
                 next_offset: *offset,
             })?;
             match former {
-                Some(former) => writeln!(out, "moved from {former} to {offset}")?,
-                None => writeln!(out, "set to {offset}; there was none")?,
+                Some(former) => say(format_args!("moved from {former} to {offset}"))?,
+                None => say(format_args!("set to {offset}; there was none"))?,
             }
         }
     }
@@ -178,14 +181,20 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
     Ok(())
 }
 
+/// Prints a line of the results.
+fn say(line: impl Display) -> Result<(), RunError> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(RunError::Output)
+}
+
 /// Calls `first` at the first SIGINT or SIGTERM; the second ends the process at once.
 #[expect(
     clippy::disallowed_methods,
     reason = "the thread ends with the process, waiting for signals"
 )]
-fn on_signal(first: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+fn on_signal(first: impl FnOnce() + Send + 'static) -> Result<(), RunError> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(RunError::System)?;
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut first = Some(first);
         for signal in signals.forever() {
             match first.take() {
@@ -196,6 +205,6 @@ fn on_signal(first: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
                 }
             }
         }
-    })?;
-    Ok(())
+    });
+    thread.map(drop).map_err(RunError::System)
 }

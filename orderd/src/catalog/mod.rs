@@ -5,21 +5,21 @@
 //! that asking for nonsense at full speed doesn't reach the database at full speed.
 //!
 //! Coherence, by tickets (`tickets`):
-//! * Every fill (load, absence, warm-up, ingest) takes a ticket before its statement is sent, ingest
-//!   before its COMMIT.
+//! * Every fill (load, absence, warm-up, ingest) takes a ticket before its statement is sent,
+//!   ingest before its COMMIT.
 //! * A write ([`Writes::publish`]) or an invalidation voids every other ticket for its keys.
 //! * A voided read still answers those who waited for it and leaves the cache as the write that
 //!   overtook it left it.
 //! * A voided write *removes* the key: two writes crossed, and only the store knows which was last.
-//! * Writes that end without being published (an error, a panic, an unknown COMMIT) invalidate their
-//!   keys.
+//! * Writes that end without being published (an error, a panic, an unknown COMMIT) invalidate
+//!   their keys.
 //!
 //! Checking a ticket and putting the value into the cache happen under the lock of the tickets, so
 //! nothing comes in between. It is the outer lock of the two; the engine's shard lock is the inner
 //! one, and no other lock is ever taken under either. A hit takes the engine's lock alone.
 //!
-//! The catalog never writes to the store and starts no thread. Only this folder names the engine. It
-//! runs the cache with one shard, whose recency order is the order of all entries.
+//! The catalog never writes to the store and starts no thread. Only this folder names the engine.
+//! It runs the cache with one shard, whose recency order is the order of all entries.
 
 mod fill;
 mod flight;

@@ -1,3 +1,5 @@
+//! What only a look inside the embedded database can show.
+
 use crate::embedded::Embedded;
 use crate::store::Connect;
 use crate::store::StoreError;

@@ -48,6 +48,15 @@ fn why(error: &std::io::Error) -> String {
 mod tests {
     use super::*;
 
+    /// Issue: TCP_NODELAY is set on the listener, and every connection has it from there.
+    #[test]
+    fn answers_are_sent_without_delay() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(accepted.nodelay().unwrap());
+    }
+
     /// Issue: `--listen 127.0.0.1:0` takes a free port; a taken port is one sentence that names the
     /// thing and the setting.
     #[test]

@@ -3,10 +3,10 @@
 //! A worker takes a request, answers it, and waits for the store itself where it must; at most
 //! [`JOBS_MAX`] of the [`WORKERS`] do so at a time, so that some are always left for hits.
 //!
-//! Known weaknesses of `tiny_http` 0.12, which nothing outside of it can mend (measured 2026-11-20),
-//! and for which it isn't the default:
-//! * One request whose `Content-Length` is absurd ends the whole process, because what is missing of
-//!   a body is given a buffer of that length when the request is dropped. Only never dropping it
+//! Known weaknesses of `tiny_http` 0.12, which nothing outside of it can mend (measured
+//! 2026-11-20), and for which it isn't the default:
+//! * One request whose `Content-Length` is absurd ends the whole process, because what is missing
+//!   of a body is given a buffer of that length when the request is dropped. Only never dropping it
 //!   would help, at the price of a thread and two descriptors each time.
 //! * A worker waits for a body without a deadline, and a stopping daemon leaves it behind.
 //! * Of six connections that arrive at once, two aren't answered until another one closes.

@@ -16,13 +16,14 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-/// How many elements a batch takes before it takes no further message. A message of two-byte elements
-/// holds half a million of them a megabyte, and each costs 230 bytes of memory until it is saved
-/// (2026-11-20): so the largest message alone decides how much that is, and not the size of a fetch.
+/// How many elements a batch takes before it takes no further message. One message may hold 20 000,
+/// and each costs 230 bytes of memory until it is saved (2026-11-20): so one message alone decides
+/// how much that is, and not the size of a fetch.
 const ELEMENTS_MAX: usize = 2500;
 
-/// Decodes messages from the front of `messages`, at least one, into a batch without group and topic.
-/// Returns it with their number. `positions` are the stored ones, which the partitions advance from.
+/// Decodes messages from the front of `messages`, at least one, into a batch without group and
+/// topic. Returns it with their number. `positions` are the stored ones, which the partitions
+/// advance from.
 pub(super) fn assemble(
     messages: &[Message],
     positions: &BTreeMap<i32, i64>,

@@ -15,10 +15,10 @@
 //! A *session* is one connection to the store and one source, with the positions that the store
 //! gave it. Any error ends the session, and the next one asks the store again where it stands. So
 //! no state of a client library outlives an error, and the position says whether an unknown COMMIT
-//! happened. It may still happen after its connection broke, when a reader has cached what was there
-//! before: so its orders are forgotten once more when the position is read, which a store does only
-//! when no transaction is moving it. The one error that doesn't end a session is a statement that was
-//! too slow: the same messages are tried in halves.
+//! happened. It may still happen after its connection broke, when a reader has cached what was
+//! there before: so its orders are forgotten once more when the position is read, which a store
+//! does only when no transaction is moving it. The one error that doesn't end a session is a
+//! statement that was too slow: the same messages are tried in halves.
 //!
 //! Ingest never skips a message, never writes to the cache what isn't committed, and never reads a
 //! clock for anything but a log line and the strict profile's `date_created`.
@@ -68,7 +68,7 @@ const LOGGED_MAX: usize = 10;
 const FETCH_WAIT: Duration = Duration::from_millis(200);
 
 /// How often the topic is asked whether it has other partitions than those that are read, and the
-/// store whether a stopped partition was given another position.
+/// store whether a partition was given another position.
 const BOUNDS_EVERY: Duration = Duration::from_secs(60);
 
 /// What ingest needs to run.
@@ -112,7 +112,7 @@ enum SessionError {
     Topic(#[source] TopicError),
     #[error("the topic has other partitions than before")]
     Repartitioned,
-    #[error("a position was set while its partition was stopped")]
+    #[error("a position was set by somebody else")]
     PositionsSet,
 }
 
@@ -201,9 +201,9 @@ impl Ingest {
                 if !source.bounds()?.iter().map(|bounds| bounds.partition).eq(partitions) {
                     return Err(SessionError::Repartitioned);
                 }
-                // Nothing of a stopped partition is saved, so nothing else would notice.
-                let mut stored = || store.assign(&self.group, &self.topic, &starts);
-                if !reads_all && stored()?.into_iter().collect::<BTreeMap<_, _>>() != positions {
+                // Where nothing is saved, be it stopped or idle, nothing else would notice.
+                let stored = store.assign(&self.group, &self.topic, &starts)?;
+                if stored.into_iter().collect::<BTreeMap<_, _>>() != positions {
                     return Err(SessionError::PositionsSet);
                 }
             }

@@ -6,6 +6,7 @@ use crate::topic::OpenSink;
 use crate::topic::Record;
 use crate::topic::Sink;
 use crate::topic::TopicError;
+use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,18 +166,27 @@ fn post(
 fn judge(url: &str, mut answer: Response<Body>) -> Result<(), Failure> {
     // It is read whatever it says, or else the connection can't be used again.
     let text = answer.body_mut().with_config().limit(ANSWER_MAX).read_to_string();
-    let shown: String = text.unwrap_or_default().escape_debug().take(ANSWER_SHOWN_MAX).collect();
+    let shown = shown(&text.unwrap_or_default());
     let status = answer.status().as_u16();
     match status {
         202 => Ok(()),
         400 => Err(Failure::Refused { index: 0, detail: shown }),
-        401 | 403 => Err(fatal(format!("{url} wants another token (--token): {status} {shown}"))),
+        401 => Err(fatal(format!("{url} wants another token (--token): {status} {shown}"))),
+        403 => Err(fatal(format!("{url} refuses (--url, --token): {status} {shown}"))),
         404 | 405 => Err(fatal(format!("{url} takes no orders (--url): {status} {shown}"))),
         408 | 429 | 500 | 502..=599 => {
             Err(Failure::Away(format!("{url} answers {status} {shown}")))
         }
         _ => Err(fatal(format!("{url} (--url) answers as no orderd does: {status} {shown}"))),
     }
+}
+
+/// The sentence of a problem document, or the text itself if it is none; escaped, since it goes to
+/// a terminal.
+fn shown(answer: &str) -> String {
+    let document = serde_json::from_str::<Value>(answer).unwrap_or_default();
+    let sentence = document["detail"].as_str().unwrap_or(answer);
+    sentence.escape_debug().take(ANSWER_SHOWN_MAX).collect()
 }
 
 fn fatal(sentence: String) -> Failure {

@@ -1,9 +1,10 @@
-//! The database threads: a bounded set of threads, each with one connection, that read for everybody.
+//! The database threads: a bounded set of threads, each with one connection, that read for
+//! everybody.
 //!
 //! Their number is the number of connections that the daemon uses for reading, and thus a setting
-//! that an operator can reason about; there is no pool and no lock around a connection. Readers that
-//! somebody waits for (misses, pages) go before background reads (warm-up), so that a start never
-//! makes a user wait for a thousand rows.
+//! that an operator can reason about; there is no pool and no lock around a connection. Readers
+//! that somebody waits for (misses, pages) go before background reads (warm-up), so that a start
+//! never makes a user wait for a thousand rows.
 //!
 //! Invariants:
 //! * Both queues are bounded; a full one is an answer, not a wait.
@@ -30,7 +31,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 /// How many reads of each kind may wait. At 55 k point reads a second (2 cores, 2026-11-20) a full
-/// queue is a few milliseconds of work, so a longer one would only hold readers past their deadline.
+/// queue is a few milliseconds of work, so a longer one would only hold readers past their
+/// deadline.
 const QUEUE_MAX: usize = 256;
 
 /// How long a thread doesn't try to connect after it failed.

@@ -4,11 +4,12 @@
 //! thread has its own, needs no lock and no pool, and rebuilds what it lost.
 //!
 //! Invariants:
-//! * Orders, dead letters and the positions of their partitions are saved in one transaction, or not
-//!   at all. The positions are moved first, by compare-and-set, so that an owner that lost a
+//! * Orders, dead letters and the positions of their partitions are saved in one transaction, or
+//!   not at all. The positions are moved first, by compare-and-set, so that an owner that lost a
 //!   partition can't write.
 //! * Saving the same batch again changes nothing.
-//! * The bytes that a store answers with are those of [`crate::order::document::Document::canonical`].
+//! * The bytes that a store answers with are those of
+//!   [`crate::order::document::Document::canonical`].
 //!
 //! A store never calls the cache, a topic or HTTP, and never retries a write by itself.
 
@@ -173,7 +174,8 @@ pub enum StoreError {
         /// Which store.
         what: String,
     },
-    /// The outcome of a COMMIT is unknown: the batch is saved or it isn't. Read the positions again.
+    /// The outcome of a COMMIT is unknown: the batch is saved or it isn't. Read the positions
+    /// again.
     #[error("the outcome of a commit on the store {what} is unknown")]
     CommitUnknown {
         /// Which store.
@@ -205,8 +207,8 @@ pub enum StoreError {
 pub trait Store: Send {
     /// The stored positions of these partitions, in the same order.
     ///
-    /// `starts` are partitions with the offset that a partition which has no position yet begins at;
-    /// its row is inserted. What is returned is final: a transaction that is moving a position,
+    /// `starts` are partitions with the offset that a partition which has no position yet begins
+    /// at; its row is inserted. What is returned is final: a transaction that is moving a position,
     /// such as one whose COMMIT was lost with its connection, is waited for.
     ///
     /// # Errors

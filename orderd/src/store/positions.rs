@@ -3,8 +3,8 @@
 //!
 //! Moving one is for the case that ingest can't decide: a topic that was cut or made anew, so that
 //! the stored position lies beyond its end. Ingest itself only ever moves a position together with
-//! the data, through [`crate::store::Store::save`]. A running daemon notices: its next save finds the
-//! position moved and starts over from it, and a partition that it had stopped is looked at again.
+//! the data, through [`crate::store::Store::save`]. A running daemon notices: its next save finds
+//! the position moved and starts over from it, and it asks now and then where nothing is saved.
 
 use crate::store::StoreError;
 

@@ -1,8 +1,8 @@
 //! What the daemon still lacks before it can do all of its work.
 //!
 //! Set by whoever owns a part, read by HTTP. An owner confirms its part again and again, and a part
-//! that wasn't confirmed for [`SILENT_MAX`] is missing: a thread that hangs in a library's call can't
-//! say so itself (the Kafka client waits 120 s for a silent broker; measured 2026-11-20).
+//! that wasn't confirmed for [`SILENT_MAX`] is missing: a thread that hangs in a library's call
+//! can't say so itself (the Kafka client waits 120 s for a silent broker; measured 2026-11-20).
 //!
 //! A daemon that is stopping is never ready.
 
@@ -11,8 +11,8 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
-/// How long a part counts as ready without being confirmed. The store is asked every second, and the
-/// topic several times a second.
+/// How long a part counts as ready without being confirmed. The store is asked every second, and
+/// the topic several times a second.
 pub const SILENT_MAX: Duration = Duration::from_secs(5);
 
 /// A part without which the daemon isn't ready.

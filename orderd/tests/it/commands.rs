@@ -63,6 +63,9 @@ fn migrate_says_what_it_applied() {
     assert!(first.stdout.contains("V1__orders"), "{}", first.stdout);
     let second = daemon::run(&arguments);
     assert_eq!((second.status.success(), &*second.stdout), (true, "the schema is up to date\n"));
+    for ended in [first, second] {
+        assert_eq!(ended.stderr, "", "the libraries' own steps are nobody's business");
+    }
 }
 
 /// Issue: a PostgreSQL that falls silent while the daemon runs is waited for: `/readyz` says so,
@@ -104,6 +107,21 @@ fn a_database_that_falls_silent_is_noticed_and_waited_for() {
     proxy.thaw();
     daemon.wait_ready();
     wait_until("uncached orders are read again", || daemon.get("/orders/nobody").status == 404);
+}
+
+/// House rule: a sentence that names the thing. A database without the schema isn't out of reach.
+#[test]
+fn positions_of_a_database_that_was_never_migrated_are_named() {
+    let database = servers::database();
+    let set = ["set", "--partition", "0", "--offset", "0"];
+    for action in [&["list"][..], &set] {
+        let store = ["--log", "error", "--database-url", database.url()];
+        let ended = daemon::run(&[&["positions"], action, &store].concat());
+        assert_eq!((ended.status.code(), ended.stderr.lines().count()), (Some(1), 1), "{ended:?}");
+        for word in ["`orderd migrate`", "--database-url (DATABASE_URL)"] {
+            assert!(ended.stderr.contains(word), "{word} is missing in: {}", ended.stderr);
+        }
+    }
 }
 
 /// Design: a position beyond the end of the log is mended by `orderd positions set`, as the alarm

@@ -77,9 +77,16 @@ impl Daemon {
     /// Starts `orderd serve` on a free port and waits for the line that names it. The log goes to
     /// the test's own standard error.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same, with these variables in the environment.
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut all = vec!["--log", "warn", "serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
-        let mut child = orderd(&all).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = orderd(&all);
+        command.envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let (line_found, line) = mpsc::channel();
         let stdout = child.stdout.take().unwrap();
         read_lines(stdout, line_found);
@@ -151,7 +158,8 @@ impl Drop for Daemon {
     }
 }
 
-/// Sends on what the daemon prints, on a thread that ends with the daemon, whose end closes the pipe.
+/// Sends on what the daemon prints, on a thread that ends with the daemon, whose end closes the
+/// pipe.
 #[expect(clippy::disallowed_methods, reason = "the daemon's own crew is in another process")]
 fn read_lines(stdout: ChildStdout, line_found: mpsc::Sender<String>) {
     std::thread::spawn(move || {

@@ -1,4 +1,5 @@
-//! Row 4: ingest never goes past an unsaved message and saves none twice, whatever the store answers.
+//! Row 4: ingest never goes past an unsaved message and saves none twice, whatever the store
+//! answers.
 //!
 //! A real store fails at chosen calls, in every way that a store can fail, some of them after the
 //! commit has really happened.

@@ -21,6 +21,7 @@ mod proxy;
 mod reading;
 mod readme;
 mod servers;
+mod settings;
 mod start;
 mod store;
 mod stores;

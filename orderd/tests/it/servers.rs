@@ -114,6 +114,7 @@ fn a_database_is_empty_and_is_dropped_with_its_value() {
     assert!(!exists(&name));
 }
 
+/// Each test has a database of its own on the server that `ORDERD_TEST_DATABASE_URL` names.
 #[test]
 fn a_database_url_keeps_its_options() {
     assert_eq!(with_database("postgres://u:p@h:1/a?x=y", "b"), "postgres://u:p@h:1/b?x=y");

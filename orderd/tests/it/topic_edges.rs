@@ -216,3 +216,23 @@ fn a_stopped_partition_stops_no_other_and_stays_known() {
     scene.clock.advance(Duration::from_secs(61));
     wait_until("all orders are saved", || scene.orders() == 20);
 }
+
+/// Design: a running daemon notices a position that was set within a minute, though no message
+/// comes that it would find moved.
+#[test]
+fn a_position_that_is_set_is_noticed_by_an_idle_daemon() {
+    let scene = Scene::new(0);
+    scene.append(1, &["a"]);
+    scene.start();
+    wait_until("the topic is told", || !scene.watched.saved.lock().unwrap().is_empty());
+    let advances = vec![Advance { partition: 0, from: 1, to: 700 }];
+    let (group, topic) = ("orderd".to_owned(), "orders".to_owned());
+    let set = Batch { group, topic, advances, ..Batch::default() };
+    scene.fresh.connect.connect().unwrap().save(&set).unwrap();
+    scene.clock.advance(Duration::from_secs(61));
+    wait_until("the position is read again", || {
+        let snapshot = scene.readiness.snapshot(scene.clock.now());
+        let missing = snapshot.into_iter().find(|(part, _)| *part == Part::Topic).unwrap().1;
+        missing.is_some_and(|reason| reason.contains("[0]"))
+    });
+}

@@ -34,7 +34,8 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    /// `orders` orders, `twice` of them sent twice, and one message of each kind of damage, shuffled.
+    /// `orders` orders, `twice` of them sent twice, and one message of each kind of damage,
+    /// shuffled.
     pub(crate) fn new(seed: u64, orders: usize, twice: usize) -> Self {
         eprintln!("the workload's seed is {seed}");
         let mut random = StdRng::seed_from_u64(seed);

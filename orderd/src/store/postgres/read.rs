@@ -1,8 +1,8 @@
 //! Reading: any number of orders by one statement, each with its items in arrays.
 //!
 //! One order takes 63 µs so, its bytes and digest included, against 106 µs by four prepared
-//! statements and 164 µs by one flat join; of fifty at once each takes 30 µs (2026-11-20, the p50 of
-//! 5000 on two busy cores with PostgreSQL 15, orders of three items).
+//! statements and 164 µs by one flat join; of fifty at once each takes 30 µs (2026-11-20, the p50
+//! of 5000 on two busy cores with PostgreSQL 15, orders of three items).
 
 use crate::order::Moment;
 use crate::order::Order;

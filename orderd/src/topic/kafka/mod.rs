@@ -207,6 +207,7 @@ mod tests {
     use crate::topic::TopicError;
     use crate::topic::kafka::parse_brokers;
 
+    /// Issue: `--kafka-brokers` names any number of brokers.
     #[test]
     fn brokers_are_host_and_port_separated_by_commas() {
         assert_eq!(parse_brokers("a:1, [::1]:2,,b.c:3").unwrap(), ["a:1", "[::1]:2", "b.c:3"]);

@@ -51,6 +51,7 @@ mod tests {
         }
     }
 
+    /// Row 2: with five partitions, or seven, each gets its share of the orders.
     #[test]
     fn every_partition_gets_keys_and_none_lies_outside() {
         let mut keys = [0; 7];

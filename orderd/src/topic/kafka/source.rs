@@ -8,8 +8,8 @@
 //! Invariants:
 //! * A cursor moves only past messages that are handed out by the same call, or past offsets at
 //!   which no size of fetch shows a message; these are counted.
-//! * A partition that shows no message where its log goes on never keeps the others from being read.
-//!   One that answers with an error does: the whole source is opened again then.
+//! * A partition that shows no message where its log goes on never keeps the others from being
+//!   read. One that answers with an error does: the whole source is opened again then.
 
 use crate::topic::Bounds;
 use crate::topic::Message;

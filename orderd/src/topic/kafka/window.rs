@@ -104,16 +104,19 @@ mod tests {
         }
     }
 
+    /// Row 4: a hole in the log, as compaction leaves it, stops no reading.
     #[test]
     fn a_message_that_no_size_shows_is_passed_over() {
         assert_eq!(search_in((5000, 5000), 1 << 20, 1 << 26).0, Sight::Later(()));
     }
 
+    /// Row 4: a message that is larger than one fetch is read, and not left out.
     #[test]
     fn a_message_larger_than_a_fetch_is_reached_by_growing_it() {
         assert_eq!(search_in((9 << 20, i32::MAX), 1 << 20, 1 << 26), (Sight::Wanted(()), 4));
     }
 
+    /// Design: the memory of a fetch is bounded, so there is a message that is too large.
     #[test]
     fn growing_ends_at_the_largest_size() {
         assert_eq!(search_in((1 << 27, i32::MAX), 1 << 20, 1 << 26), (Sight::Nothing, 6));

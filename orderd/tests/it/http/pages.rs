@@ -57,18 +57,23 @@ fn row_17_the_home_page_shows_orders() {
 /// "Times: years 1 to 9999": a page shows the first and the last of them, a card without fractions.
 #[test]
 fn the_ends_of_the_years_are_shown() {
-    let site = Site::start(SERVERS[0]);
-    let at = |uid: &str, moment: Moment| {
-        let mut document = order(uid, "Anna").document().clone();
-        document.date_created = moment;
-        document.payment.payment_dt = moment.as_second();
-        Order::restore(OrderUid::parse(uid).unwrap(), document)
-    };
-    site.save(&[at("first", Moment::MIN), at("last", Moment::MAX)]);
-    let home = browse(&site, "/");
-    assert_shows(&home, &[">0001-01-01 00:00:00 UTC<", ">9999-12-31 23:59:59 UTC<"]);
-    let last = browse(&site, "/?uid=last");
-    assert_shows(&last, &[">9999-12-31 23:59:59.999999 UTC<", "<dd>9999-12-31 23:59:59 UTC</dd>"]);
+    for server in SERVERS {
+        let site = Site::start(server);
+        let at = |uid: &str, moment: Moment| {
+            let mut document = order(uid, "Anna").document().clone();
+            document.date_created = moment;
+            document.payment.payment_dt = moment.as_second();
+            Order::restore(OrderUid::parse(uid).unwrap(), document)
+        };
+        site.save(&[at("first", Moment::MIN), at("last", Moment::MAX)]);
+        let home = browse(&site, "/");
+        assert_shows(&home, &[">0001-01-01 00:00:00 UTC<", ">9999-12-31 23:59:59 UTC<"]);
+        let last = browse(&site, "/?uid=last");
+        assert_shows(
+            &last,
+            &[">9999-12-31 23:59:59.999999 UTC<", "<dd>9999-12-31 23:59:59 UTC</dd>"],
+        );
+    }
 }
 
 /// Row 18: not found, 404, 400 and error pages with their real status codes.

@@ -175,6 +175,25 @@ fn an_unknown_field_may_hold_anything() {
     assert_eq!(judge(bytes, Profile::Lenient), refused(" syntax"), "no JSON is no JSON");
 }
 
+/// "A code and a sentence": what is no JSON is said in words, with the place where it ends to be.
+#[test]
+fn what_is_no_json_is_said_with_its_place() {
+    for (text, expected) in [
+        ("abc", "expected value at line 1 column 1"),
+        ("{\"a\":\n1,}", "key must be a string at line 2 column 3"),
+        ("{\"a\":\"\u{7f}\u{1}\"}", "control character"),
+        ("{\"a\":[1,2}", "expected `,` or `]` at line 1 column 10"),
+        (&"[".repeat(500).replacen('[', "{\"a\":", 1), "EOF while parsing"),
+    ] {
+        let element = decode_with(text, Profile::Lenient).pop().unwrap();
+        let violations = element.order.unwrap_err();
+        let message = &violations[0].message;
+        assert_eq!(violations.len(), 1, "{text:.40}");
+        assert!(message.starts_with("The text is no JSON: "), "{text:.40}: {message}");
+        assert!(message.contains(expected), "{text:.40}: {message}");
+    }
+}
+
 /// "Any other missing or null field is `""` or 0."
 #[test]
 fn missing_and_null_fields_read_as_their_defaults() {

@@ -32,6 +32,15 @@ fn far_side(
     crew: &Crew,
     answer: impl Fn(usize, &Seen) -> u16 + Send + 'static,
 ) -> (String, Arc<Mutex<Vec<Seen>>>) {
+    far_side_saying("because", crew, answer)
+}
+
+/// A far side with this body in every answer.
+fn far_side_saying(
+    because: &'static str,
+    crew: &Crew,
+    answer: impl Fn(usize, &Seen) -> u16 + Send + 'static,
+) -> (String, Arc<Mutex<Vec<Seen>>>) {
     let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
     let address = server.server_addr().to_ip().unwrap();
     let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
@@ -56,7 +65,7 @@ fn far_side(
             let status = answer(seen.len(), &this);
             seen.push(this);
             request
-                .respond(tiny_http::Response::from_string("because").with_status_code(status))
+                .respond(tiny_http::Response::from_string(because).with_status_code(status))
                 .unwrap();
         }
     })
@@ -127,6 +136,22 @@ fn answers_that_stay_are_errors() {
         Target::Url { base: "http://127.0.0.1:1".to_owned(), token: Some("a\nb".to_owned()) };
     let error = run(&count(5), target, &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("--token"), "{error}");
+    assert_eq!(crew.stop_and_join(DEADLINE), Vec::<String>::new());
+}
+
+/// Of a problem document users see its sentence alone.
+#[test]
+fn a_refusal_is_said_in_the_words_of_the_daemon() {
+    let crew = Crew::new(StopToken::new());
+    for (status, setting) in [(401, "(--token)"), (403, "(--url, --token)")] {
+        let document = r#"{"status":400,"detail":"The door\nis shut.","code":"shut"}"#;
+        let (base, _) = far_side_saying(document, &crew, move |_, _| status);
+        let url = format!("{base}orders");
+        let target = Target::Url { base, token: None };
+        let error = run(&count(1), target, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.starts_with(&url) && error.contains(setting), "{error}");
+        assert!(error.ends_with(&format!(": {status} The door\\nis shut.")), "{error}");
+    }
     assert_eq!(crew.stop_and_join(DEADLINE), Vec::<String>::new());
 }
 
