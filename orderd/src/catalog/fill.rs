@@ -1,59 +1,67 @@
 //! The ways in which orders come into the cache: a load, a write, and warming up.
 //!
-//! Each is a value that holds tickets from before its statement is sent until it knows the outcome.
-//! Dropping one without an outcome hands its tickets in as well: a load leaves its waiters an
-//! error, a write forgets its orders, warming leaves everything as it is. So no error and no panic
-//! leaves a ticket out, or something old in the cache.
+//! Each holds tickets of the engine from before its statement is sent until it knows the outcome.
+//! Dropping one without an outcome hands its tickets in as well: a load leaves its waiters an error,
+//! a write forgets its orders, warming leaves everything as it is. So no error and no panic leaves a
+//! ticket out, or something old in the cache.
 
-use crate::catalog::Catalog;
-use crate::catalog::flight::Flight;
-use crate::catalog::flight::Landed;
-use crate::catalog::tickets::Number;
-use crate::catalog::tickets::Verdict;
+use crate::catalog::ABSENT_FOR_MAX;
+use crate::catalog::Absent;
+use crate::catalog::Orders;
+use crate::clock::Clock;
 use crate::order::OrderUid;
 use crate::store::StoredOrder;
 use crate::store::database::ReadError;
 use lru_engine::RefusedReason;
+use lru_engine::Ticket;
+use lru_engine::WriteTicket;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// A load on its way. Dropping it hands in its ticket and lands its flight, so that a load that is
-/// thrown away (a full queue, a panic, the daemon stopping) leaves nobody waiting.
+/// Why a load brought no order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotLoaded {
+    /// The store doesn't have it.
+    Absent,
+    /// The store didn't say.
+    Failed(ReadError),
+}
+
+/// An order that is being loaded.
 pub(super) struct Load {
-    pub(super) catalog: Arc<Catalog>,
-    pub(super) uid: OrderUid,
-    pub(super) number: Number,
-    pub(super) flight: Arc<Flight>,
-    pub(super) result: Landed,
+    pub(super) order: lru_engine::Load<Arc<Orders>>,
+    /// For the case that the store doesn't have it.
+    pub(super) absence: Ticket<Arc<Absent>>,
+    pub(super) absent: Arc<Absent>,
+    pub(super) clock: Clock,
 }
 
 impl Load {
-    /// Ends the load with what the store answered.
-    pub(super) fn land(mut self, result: Landed) {
-        self.result = result;
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        {
-            let mut tickets = self.catalog.tickets();
-            tickets.withdraw(&self.uid, &self.flight);
-            let verdict = tickets.hand_in(&self.uid, self.number);
-            if let (Verdict::Valid, Ok(found)) = (verdict, &self.result) {
-                self.catalog.keep(&self.uid, found.as_ref());
+    /// Ends the load with what the store answered, and answers all who wait for it.
+    pub(super) fn land(self, result: Result<Option<StoredOrder>, ReadError>) {
+        let answer = match result {
+            Ok(Some(order)) => {
+                self.absent.invalidate(&order.uid);
+                Ok(order)
             }
-        }
-        self.flight.land(std::mem::replace(&mut self.result, Err(ReadError::Outage)));
+            Ok(None) => {
+                // Overtaken, it isn't remembered, and nothing else follows from that.
+                let _ = self.absence.fill(self.clock.now() + ABSENT_FOR_MAX);
+                Err(NotLoaded::Absent)
+            }
+            Err(error) => Err(NotLoaded::Failed(error)),
+        };
+        // The waiters have the answer; this thread has no use for it.
+        let _ = self.order.land(answer);
     }
 }
 
 /// Orders that are being saved. Dropping it without [`Writes::publish`] forgets them all, because
 /// nobody knows then what the store holds.
 pub struct Writes {
-    pub(super) catalog: Arc<Catalog>,
-    pub(super) open: HashMap<OrderUid, Number>,
+    pub(super) open: HashMap<OrderUid, WriteTicket<Arc<Orders>>>,
+    pub(super) absent: Arc<Absent>,
 }
 
 impl Writes {
@@ -63,33 +71,26 @@ impl Writes {
     pub fn publish(mut self, written: Vec<StoredOrder>) {
         // Taken out one by one: after a panic the rest is still there to be forgotten.
         for order in written {
-            let Some(number) = self.open.remove(&order.uid) else {
+            let Some(ticket) = self.open.remove(&order.uid) else {
                 debug_assert!(false, "only announced orders are published");
-                self.catalog.invalidate([&order.uid]);
                 continue;
             };
-            let mut tickets = self.catalog.tickets();
-            let verdict = tickets.hand_in(&order.uid, number);
-            tickets.void(&order.uid);
-            match verdict {
-                Verdict::Valid => self.catalog.keep(&order.uid, Some(&order)),
-                Verdict::Void => self.catalog.forget(&order.uid),
-            }
+            self.absent.invalidate(&order.uid);
+            // Overtaken by another write, the order is forgotten, and read when it is asked for.
+            let _ = ticket.write(order);
         }
-        let mut tickets = self.catalog.tickets();
-        for (uid, number) in self.open.drain() {
-            tickets.hand_in(&uid, number);
+        for (_, ticket) in self.open.drain() {
+            ticket.release();
         }
     }
 }
 
 impl Drop for Writes {
     fn drop(&mut self) {
-        for (uid, number) in self.open.drain() {
-            let mut tickets = self.catalog.tickets();
-            tickets.hand_in(&uid, number);
-            tickets.void(&uid);
-            self.catalog.forget(&uid);
+        for (uid, ticket) in self.open.drain() {
+            self.absent.invalidate(&uid);
+            // Dropping it is what makes the cache forget the order.
+            drop(ticket);
         }
     }
 }
@@ -102,8 +103,7 @@ impl fmt::Debug for Writes {
 
 /// Orders that are being read for warming up.
 pub struct Warming {
-    pub(super) catalog: Arc<Catalog>,
-    pub(super) open: HashMap<OrderUid, Number>,
+    pub(super) open: HashMap<OrderUid, Ticket<Arc<Orders>>>,
 }
 
 /// Whether warming up can go on.
@@ -121,25 +121,13 @@ impl Warming {
     pub fn finish(mut self, orders: Vec<StoredOrder>) -> Room {
         let mut room = Room::Left;
         for order in orders {
-            let Some(number) = self.open.remove(&order.uid) else { continue };
-            let mut tickets = self.catalog.tickets();
-            if tickets.hand_in(&order.uid, number) == Verdict::Valid {
-                let refused = self.catalog.cache.insert_cold(order.uid.clone(), order).err();
-                if refused.is_some_and(|refused| refused.reason == RefusedReason::Full) {
-                    room = Room::None;
-                }
+            let Some(ticket) = self.open.remove(&order.uid) else { continue };
+            let refused = ticket.fill_cold(order).err();
+            if refused.is_some_and(|refused| refused.reason == RefusedReason::Full) {
+                room = Room::None;
             }
         }
         room
-    }
-}
-
-impl Drop for Warming {
-    fn drop(&mut self) {
-        let mut tickets = self.catalog.tickets();
-        for (uid, number) in self.open.drain() {
-            tickets.hand_in(&uid, number);
-        }
     }
 }
 

@@ -4,30 +4,25 @@
 //! the database threads. An id that the store doesn't have is remembered for [`ABSENT_FOR_MAX`], so
 //! that asking for nonsense at full speed doesn't reach the database at full speed.
 //!
-//! Coherence, by tickets (`tickets`):
+//! Coherence, by the engine's tickets:
 //! * Every fill (load, absence, warm-up, ingest) takes a ticket before its statement is sent,
 //!   ingest before its COMMIT.
 //! * A write ([`Writes::publish`]) or an invalidation voids every other ticket for its keys.
 //! * A voided read still answers those who waited for it and leaves the cache as the write that
-//!   overtook it left it.
+//!   overtook it left it; later readers never join it.
 //! * A voided write *removes* the key: two writes crossed, and only the store knows which was last.
 //! * Writes that end without being published (an error, a panic, an unknown COMMIT) invalidate
 //!   their keys.
+//! * Absences lie in a cache of their own, and are forgotten before what is cached is changed: so a
+//!   reader in between asks the store.
 //!
-//! Checking a ticket and putting the value into the cache happen under the lock of the tickets, so
-//! nothing comes in between. It is the outer lock of the two; the engine's shard lock is the inner
-//! one, and no other lock is ever taken under either. A hit takes the engine's lock alone.
-//!
-//! The catalog never writes to the store and starts no thread. Only this folder names the engine.
-//! It runs the cache with one shard, whose recency order is the order of all entries.
+//! The catalog never writes to the store, locks nothing of its own and starts no thread. Only this
+//! folder names the engine. Its caches have one shard, whose recency order is that of all entries.
 
 mod fill;
-mod flight;
-mod tickets;
 
 use crate::catalog::fill::Load;
-use crate::catalog::flight::Flight;
-use crate::catalog::tickets::Tickets;
+use crate::catalog::fill::NotLoaded;
 use crate::clock::Clock;
 use crate::order::OrderUid;
 use crate::store::database::Database;
@@ -36,12 +31,13 @@ use crossbeam_channel::Receiver;
 use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::bounded;
 use lru_engine::Cache;
+use lru_engine::LoadError;
+use lru_engine::Pending;
+use lru_engine::Ticket;
+use lru_engine::WriteTicket;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -68,19 +64,23 @@ pub enum Lookup {
     Pending(PendingOrder),
 }
 
-/// Orders by id. Shared by reference; every method may be called from any thread.
+/// Orders by id.
+type Orders = Cache<OrderUid, StoredOrder>;
+
+/// Until when an id counts as unknown.
+type Absent = Cache<OrderUid, Instant>;
+
+/// Orders by id. Every method may be called from any thread.
 pub struct Catalog {
-    cache: Cache<OrderUid, StoredOrder>,
-    /// Until when an id counts as unknown.
-    absent: Cache<OrderUid, Instant>,
-    tickets: Mutex<Tickets>,
+    orders: Arc<Orders>,
+    absent: Arc<Absent>,
     database: Database,
     clock: Clock,
 }
 
 impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Catalog").field("cached", &self.cache.len()).finish_non_exhaustive()
+        f.debug_struct("Catalog").field("cached", &self.orders.len()).finish_non_exhaustive()
     }
 }
 
@@ -88,9 +88,8 @@ impl Catalog {
     /// A catalog that holds up to `capacity` orders and reads through `database`.
     pub fn new(capacity: usize, database: Database, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
-            cache: one_shard(capacity),
+            orders: one_shard(capacity),
             absent: one_shard(ABSENT_MAX),
-            tickets: Mutex::default(),
             database,
             clock,
         })
@@ -100,40 +99,32 @@ impl Catalog {
     ///
     /// # Errors
     /// `Overloaded`.
-    pub fn lookup(self: &Arc<Self>, uid: &OrderUid) -> Result<Lookup, ReadError> {
-        if let Some(order) = self.cache.get(uid) {
+    pub fn lookup(&self, uid: &OrderUid) -> Result<Lookup, ReadError> {
+        if let Some(order) = self.orders.get(uid) {
             return Ok(Lookup::Hit(order));
         }
         if self.is_known_absent(uid) {
             return Ok(Lookup::Absent);
         }
-        let (flight, number) = {
-            let mut tickets = self.tickets();
-            if let Some(flight) = tickets.flight(uid) {
-                return Ok(Lookup::Pending(PendingOrder { flight: Arc::clone(flight) }));
+        match lru_engine::Lookup::of(Arc::clone(&self.orders), uid.clone()) {
+            lru_engine::Lookup::Hit(order) => Ok(Lookup::Hit(order)),
+            lru_engine::Lookup::Pending(pending) => Ok(Lookup::Pending(PendingOrder { pending })),
+            lru_engine::Lookup::Load(order) => {
+                let pending = order.pending();
+                self.start(uid, order)?;
+                Ok(Lookup::Pending(PendingOrder { pending }))
             }
-            // A fill may have landed since the first look.
-            if let Some(order) = self.cache.get(uid) {
-                return Ok(Lookup::Hit(order));
-            }
-            let flight = Arc::new(Flight::default());
-            let number = tickets.take(uid);
-            tickets.announce(uid, &flight);
-            (flight, number)
-        };
-        let load = Load {
-            catalog: Arc::clone(self),
-            uid: uid.clone(),
-            number,
-            flight: Arc::clone(&flight),
-            result: Err(ReadError::Outage),
-        };
-        self.start(load)?;
-        Ok(Lookup::Pending(PendingOrder { flight }))
+        }
     }
 
-    fn start(&self, load: Load) -> Result<(), ReadError> {
-        let uids = [load.uid.clone()];
+    fn start(&self, uid: &OrderUid, order: lru_engine::Load<Arc<Orders>>) -> Result<(), ReadError> {
+        let load = Load {
+            order,
+            absence: Ticket::take(Arc::clone(&self.absent), uid.clone()),
+            absent: Arc::clone(&self.absent),
+            clock: self.clock.clone(),
+        };
+        let uids = [uid.clone()];
         self.database.read(
             Urgency::Foreground,
             move |store| store.load(&uids),
@@ -160,58 +151,52 @@ impl Catalog {
     }
 
     /// Announces that these orders are about to be saved. Called before the transaction commits.
-    pub fn begin_writes<'a>(
-        self: &Arc<Self>,
-        uids: impl IntoIterator<Item = &'a OrderUid>,
-    ) -> Writes {
-        let mut tickets = self.tickets();
+    pub fn begin_writes<'a>(&self, uids: impl IntoIterator<Item = &'a OrderUid>) -> Writes {
         let mut open = HashMap::new();
         for uid in uids {
-            open.entry(uid.clone()).or_insert_with(|| tickets.take(uid));
+            let take = || WriteTicket::take(Arc::clone(&self.orders), uid.clone());
+            open.entry(uid.clone()).or_insert_with(take);
         }
-        Writes { catalog: Arc::clone(self), open }
+        Writes { open, absent: Arc::clone(&self.absent) }
     }
 
     /// Announces that these orders are about to be read for warming up.
-    pub fn begin_warming(self: &Arc<Self>, uids: &[OrderUid]) -> Warming {
-        let mut tickets = self.tickets();
+    pub fn begin_warming(&self, uids: &[OrderUid]) -> Warming {
         let mut open = HashMap::new();
         for uid in uids {
-            open.entry(uid.clone()).or_insert_with(|| tickets.take(uid));
+            let take = || Ticket::take(Arc::clone(&self.orders), uid.clone());
+            open.entry(uid.clone()).or_insert_with(take);
         }
-        Warming { catalog: Arc::clone(self), open }
+        Warming { open }
     }
 
     /// Forgets these orders and voids what is being read of them.
     pub fn invalidate<'a>(&self, uids: impl IntoIterator<Item = &'a OrderUid>) {
         for uid in uids {
-            let mut tickets = self.tickets();
-            tickets.void(uid);
-            self.forget(uid);
+            self.absent.invalidate(uid);
+            self.orders.invalidate(uid);
         }
     }
 
     /// Forgets every order and voids everything that is being read.
     pub fn invalidate_all(&self) {
-        let mut tickets = self.tickets();
-        tickets.void_all();
-        self.cache.clear();
-        self.absent.clear();
+        self.absent.invalidate_all();
+        self.orders.invalidate_all();
     }
 
     /// The ids of the cached orders, most recently used first. Costs a copy of them all.
     pub fn uids_by_recency(&self) -> Vec<OrderUid> {
-        self.cache.keys_by_recency()
+        self.orders.keys_by_recency()
     }
 
     /// How many orders are cached.
     pub fn len(&self) -> usize {
-        self.cache.len()
+        self.orders.len()
     }
 
     /// Whether no order is cached.
     pub fn is_empty(&self) -> bool {
-        self.cache.is_empty()
+        self.orders.is_empty()
     }
 
     /// The database threads that the catalog reads through.
@@ -219,43 +204,21 @@ impl Catalog {
         &self.database
     }
 
-    fn tickets(&self) -> MutexGuard<'_, Tickets> {
-        self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn is_known_absent(&self, uid: &OrderUid) -> bool {
         let until = self.absent.get_with(uid, |until| *until);
         until.is_some_and(|until| self.clock.now() < until)
     }
-
-    /// Keeps what a load found. The caller holds the lock of the tickets.
-    fn keep(&self, uid: &OrderUid, found: Option<&StoredOrder>) {
-        match found {
-            Some(order) => {
-                self.absent.remove(uid);
-                self.cache.insert(uid.clone(), order.clone());
-            }
-            None => {
-                self.absent.insert(uid.clone(), self.clock.now() + ABSENT_FOR_MAX);
-            }
-        }
-    }
-
-    /// Forgets what is cached of `uid`. The caller holds the lock of the tickets.
-    fn forget(&self, uid: &OrderUid) {
-        self.cache.remove(uid);
-        self.absent.remove(uid);
-    }
 }
 
 /// A cache whose recency order is the order of all its entries.
-fn one_shard<V>(capacity: usize) -> Cache<OrderUid, V> {
-    Cache::builder().capacity(capacity).shards(1).build().expect("one shard is always legal")
+fn one_shard<V>(capacity: usize) -> Arc<Cache<OrderUid, V>> {
+    let built = Cache::builder().capacity(capacity).shards(1).build();
+    Arc::new(built.expect("one shard is always legal"))
 }
 
 /// An order that is being loaded, by this reader or by one before it.
 pub struct PendingOrder {
-    flight: Arc<Flight>,
+    pending: Pending<StoredOrder>,
 }
 
 impl PendingOrder {
@@ -264,7 +227,16 @@ impl PendingOrder {
     /// # Errors
     /// Any [`ReadError`]; `TooSlow` when the time is over.
     pub fn wait(self, wait_max: Duration) -> Result<Option<StoredOrder>, ReadError> {
-        self.flight.wait(wait_max)
+        match self.pending.wait::<NotLoaded>(wait_max) {
+            Ok(order) => Ok(Some(order)),
+            Err(LoadError::Failed(error)) => match *error {
+                NotLoaded::Absent => Ok(None),
+                NotLoaded::Failed(error) => Err(error),
+            },
+            Err(LoadError::TimedOut) => Err(ReadError::TooSlow),
+            // The load was dropped: a full queue, a panic, or the daemon stops.
+            Err(_) => Err(ReadError::Outage),
+        }
     }
 }
 
