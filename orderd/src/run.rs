@@ -129,7 +129,7 @@ fn migrate(settings: &Migrate) -> Result<(), RunError> {
 fn positions(settings: &cli::Positions) -> Result<(), RunError> {
     let kept: Box<dyn Positions> = match &settings.store.database_url {
         Some(url) => Box::new(Postgres::new(url)?),
-        None => Box::new(Embedded::open(&settings.store.data_dir)?),
+        None => Box::new(Embedded::open_existing(&settings.store.data_dir)?),
     };
     match &settings.action {
         PositionsAction::List => {

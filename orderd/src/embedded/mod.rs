@@ -96,6 +96,20 @@ impl Embedded {
         })))
     }
 
+    /// As [`Embedded::open`], for commands that look into a database and shouldn't make one.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`], and if the folder holds no database.
+    pub fn open_existing(data_dir: &Path) -> Result<Self, StoreError> {
+        if data_dir.join(FILE_NAME).exists() {
+            return Self::open(data_dir);
+        }
+        let folder = data_dir.display();
+        Err(StoreError::Configuration(format!(
+            "the folder {folder} holds no database of orderd: name another with {SETTING}"
+        )))
+    }
+
     /// The topic `name` in this database, with `partitions` partitions, or as many as it has
     /// already if these are more. The topic is made when its first source or sink is opened.
     pub fn topic(&self, name: &str, partitions: u16) -> EmbeddedTopic {

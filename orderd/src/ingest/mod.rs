@@ -103,6 +103,14 @@ impl std::fmt::Debug for Ingest {
     }
 }
 
+/// Which partitions a session reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    All,
+    /// The others have a position that doesn't exist.
+    Some,
+}
+
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
 enum SessionError {
@@ -164,7 +172,7 @@ impl Ingest {
         let mut source = self.sources.open()?;
         let mut store = self.connect.connect()?;
         let bounds = source.bounds()?;
-        let (mut positions, reads_all) = self.assign(&mut *store, &mut *source, &bounds)?;
+        let (mut positions, reading) = self.assign(&mut *store, &mut *source, &bounds)?;
         self.catalog.invalidate(&*doubtful);
         doubtful.clear();
         tracing::info!(topic = self.topic, ?positions, "reading the topic");
@@ -181,7 +189,7 @@ impl Ingest {
                         messages.drain(..count);
                         positions.extend(batch.advances.iter().map(|a| (a.partition, a.to)));
                         limit = (limit * 2).min(BATCH_MAX);
-                        self.confirm(reads_all);
+                        self.confirm(reading);
                     }
                     Err(StoreError::TooSlow { .. }) if count > 1 => limit = count / 2,
                     Err(error) => {
@@ -192,7 +200,7 @@ impl Ingest {
                     }
                 }
             }
-            self.confirm(reads_all);
+            self.confirm(reading);
             backoff.reset();
             if self.clock.now() >= bounds_at {
                 bounds_at = self.clock.now() + BOUNDS_EVERY;
@@ -212,16 +220,15 @@ impl Ingest {
     }
 
     /// Asks the store where each partition stands and lets the source read from there. Returns the
-    /// stored positions, which the next advance of each partition starts from, and whether every
-    /// partition can be read.
+    /// stored positions, which the next advance of each partition starts from, and which are read.
     fn assign(
         &self,
         store: &mut dyn Store,
         source: &mut dyn Source,
         bounds: &[Bounds],
-    ) -> Result<(BTreeMap<i32, i64>, bool), SessionError> {
+    ) -> Result<(BTreeMap<i32, i64>, Reading), SessionError> {
         let stored = store.assign(&self.group, &self.topic, &starts(bounds))?;
-        let mut reading = Vec::with_capacity(stored.len());
+        let mut wanted = Vec::with_capacity(stored.len());
         let mut beyond = Vec::new();
         for (&(partition, position), bounds) in stored.iter().zip(bounds) {
             if position > bounds.end {
@@ -245,22 +252,24 @@ impl Ingest {
                     "messages were removed by the topic's retention before they were read"
                 );
             }
-            reading.push((partition, position.max(bounds.earliest)));
+            wanted.push((partition, position.max(bounds.earliest)));
         }
-        source.seek(&reading);
-        if !beyond.is_empty() {
-            let reason = format!(
-                "the stored position of partitions {beyond:?} lies beyond the end of their log; \
-                 see `orderd positions set`"
-            );
-            self.readiness.missing(Part::Topic, reason);
+        source.seek(&wanted);
+        let positions = stored.into_iter().collect();
+        if beyond.is_empty() {
+            return Ok((positions, Reading::All));
         }
-        Ok((stored.into_iter().collect(), beyond.is_empty()))
+        let reason = format!(
+            "the stored position of partitions {beyond:?} lies beyond the end of their log; \
+             see `orderd positions set`"
+        );
+        self.readiness.missing(Part::Topic, reason);
+        Ok((positions, Reading::Some))
     }
 
-    /// What was read is saved, so far as it can be read.
-    fn confirm(&self, reads_all: bool) {
-        if reads_all {
+    /// What was read is saved, which makes the topic ready if all of it is read.
+    fn confirm(&self, reading: Reading) {
+        if reading == Reading::All {
             self.readiness.confirm(Part::Topic, self.clock.now());
         }
     }

@@ -5,6 +5,7 @@ use crate::daemon::Daemon;
 use crate::daemon::wait_until;
 use crate::proxy::Proxy;
 use crate::servers;
+use orderd::embedded::Embedded;
 use std::collections::HashSet;
 
 /// Row 13 and the issue: `produce --url` sends orders to a running daemon and prints their ids, one
@@ -132,6 +133,11 @@ fn positions_are_listed_and_set() {
     let migrated = daemon::run(&["migrate", "--database-url", database.url()]);
     assert!(migrated.status.success(), "{}", migrated.stderr);
     let folder = folder.path().to_str().unwrap();
+    // A wrong folder is called so, and stays as empty as it was.
+    let wrong = daemon::run(&["positions", "list", "--data-dir", folder]);
+    assert!(!wrong.status.success() && wrong.stderr.contains("--data-dir"), "{}", wrong.stderr);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+    drop(Embedded::open(folder.as_ref()).unwrap());
     for store in [["--database-url", database.url()], ["--data-dir", folder]] {
         let positions = |more: &[&str]| {
             let ended = daemon::run(&[&["positions"], more, &store].concat());

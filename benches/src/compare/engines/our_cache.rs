@@ -2,6 +2,7 @@
 
 use crate::compare::engine::Engine;
 use crate::compare::engine::Key;
+use crate::compare::engine::Load;
 use crate::compare::engine::Policy;
 use crate::compare::engine::Shared;
 use crate::compare::engine::Value;
@@ -37,5 +38,9 @@ impl<K: Key, V: Value, const SHARDS: usize> Shared<K, V> for OurCache<K, V, SHAR
 
     fn entries(&self) -> Option<usize> {
         Some(self.0.len())
+    }
+
+    fn get_or_load(&self, key: &K, load: &Load<V>) -> Option<V> {
+        Some(self.0.get_or_insert_with(key.clone(), load))
     }
 }
