@@ -41,6 +41,6 @@ impl<K: Key, V: Value, const SHARDS: usize> Shared<K, V> for OurCache<K, V, SHAR
     }
 
     fn get_or_load(&self, key: &K, load: &Load<V>) -> Option<V> {
-        Some(self.0.get_or_insert_with(key.clone(), load))
+        Some(self.0.get_or_insert_with(key.clone(), || load()))
     }
 }
