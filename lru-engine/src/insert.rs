@@ -1,38 +1,46 @@
 //! What comes into a [`Cache`], and letting go of what leaves it for that.
 //!
-//! An insert finds its key, voids the tickets for it and enters under one lock. Only if its shard
+//! An insert voids the tickets for its key, finds it and enters under one lock, after the last
+//! `Eq` has run. Only if its shard
 //! is short of entries while the cache is full does it lock twice: it gives its lock back, evicts
 //! from another shard, and looks its key up again. What leaves is told of and dropped when nothing
 //! is locked.
 
 use std::hash::BuildHasher;
 use std::hash::Hash;
+use std::panic;
+use std::panic::AssertUnwindSafe;
 
 use crate::arena::SlotId;
 use crate::budget::Place;
 use crate::cache::Cache;
 use crate::error::Refused;
 use crate::listener::Cause;
+use crate::room::Room;
 use crate::shard::Displaced;
 use crate::sharded::Locked;
 
 impl<K, V, S> Cache<K, V, S> {
     /// Locks the shard of a hash, and looks a key up that is to be inserted. Where its shard is
-    /// short of entries and the cache is full, another's place ends up in `place`.
+    /// short of entries and the cache is full, another's place ends up in `room`; where entries are
+    /// weighed, all that this one needs.
     #[inline]
     pub(crate) fn lock_to_insert<'a>(
         &'a self,
         hash: u64,
-        place: &mut Option<Place<'a>>,
-        find: impl Fn(&Locked<'a, K, V>) -> Option<SlotId>,
+        room: &mut Room<'a, K, V>,
+        find: impl Fn(&mut Locked<'a, K, V>) -> Option<SlotId>,
     ) -> (Locked<'a, K, V>, Option<SlotId>) {
-        let locked = self.shards.lock(hash);
-        let found = find(&locked);
+        if let Some(weight) = room.weighed.as_ref().map(|weighed| weighed.weight) {
+            return self.lock_to_insert_weighed(hash, weight, room, find);
+        }
+        let mut locked = self.shards.lock(hash);
+        let found = find(&mut locked);
         if found.is_some() || !locked.is_short() {
             return (locked, found);
         }
-        let locked = self.take_place(hash, locked, place);
-        let found = find(&locked);
+        let mut locked = self.take_place(hash, locked, &mut room.place);
+        let found = find(&mut locked);
         (locked, found)
     }
 
@@ -70,13 +78,16 @@ impl<K, V, S> Cache<K, V, S> {
         }
     }
 
+    /// Tells the listener of all that has left; a panic of it goes on when it has been told of all.
     #[cold]
     fn tell_displaced(&self, displaced: &Displaced<K, V>) {
-        match displaced {
-            Displaced::Nothing => {}
-            Displaced::Replaced(key, value) => self.tell(key, value, Cause::Replaced),
-            Displaced::Evicted(key, value) => self.tell(key, value, Cause::Evicted),
-            Displaced::Refused(key, value) => self.tell(key, value, Cause::Refused),
+        let mut first_panic = None;
+        each_displaced(displaced, &mut |key, value, cause| {
+            let told = panic::catch_unwind(AssertUnwindSafe(|| self.tell(key, value, cause)));
+            first_panic = first_panic.take().or(told.err());
+        });
+        if let Some(payload) = first_panic {
+            panic::resume_unwind(payload);
         }
     }
 
@@ -89,6 +100,42 @@ impl<K, V, S> Cache<K, V, S> {
         }
         displaced.into_replaced()
     }
+
+    /// Like [`settle`](Self::settle), but gives an entry back that is weighed and was refused.
+    pub(crate) fn settle_or_refuse(
+        &self,
+        mut displaced: Displaced<K, V>,
+    ) -> Result<(), Refused<K, V>> {
+        let refused = displaced.take_refused();
+        drop(self.settle(displaced));
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// What an entry weighs; `None` if the cache weighs nothing. Nothing may be locked.
+    #[inline]
+    pub(crate) fn weigh(&self, key: &K, value: &V) -> Option<u64> {
+        self.weigher.as_ref().map(|weigher| weigher.weigh(key, value))
+    }
+}
+
+/// Visits what an insert displaced, in the order in which it left.
+fn each_displaced<K, V>(displaced: &Displaced<K, V>, visit: &mut dyn FnMut(&K, &V, Cause)) {
+    match displaced {
+        Displaced::Nothing => {}
+        Displaced::Replaced(key, value) => visit(key, value, Cause::Replaced),
+        Displaced::Evicted(key, value) => visit(key, value, Cause::Evicted),
+        Displaced::Refused(key, value) => visit(key, value, Cause::Refused),
+        Displaced::Denied(denied) => {
+            if let Some((key, value)) = &denied.former {
+                visit(key, value, Cause::Replaced);
+            }
+            visit(&denied.entry.0, &denied.entry.1, Cause::Refused);
+        }
+        Displaced::Several(several) => {
+            several.0.iter().for_each(|(key, value)| visit(key, value, Cause::Evicted));
+            each_displaced(&several.1, visit);
+        }
+    }
 }
 
 impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
@@ -99,6 +146,10 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     /// If the key is there, the cache keeps the key it has and drops the one given. A cache of
     /// capacity 0 drops both. All that is dropped is dropped with nothing locked.
     ///
+    /// With a [`weigher`](crate::Builder::weigher) it evicts as many entries as make room for this
+    /// one, and drops an entry that is heavier than all may be together. The former value of its
+    /// key leaves the cache then too, since it is no longer the key's, and is returned.
+    ///
     /// ```
     /// let cache = lru_engine::Cache::new(1);
     /// assert_eq!(cache.insert("a", 1), None);
@@ -108,11 +159,13 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     /// ```
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         let hash = self.hasher.hash_one(&key);
-        let mut place = None;
-        let (mut locked, found) =
-            self.lock_to_insert(hash, &mut place, |locked| locked.find(hash, &key));
-        locked.outstanding().void(hash, &key);
-        let displaced = locked.insert(hash, found, (key, value), place.take());
+        let mut room = self.room(self.weigh(&key, &value));
+        let find = |locked: &mut Locked<'_, K, V>| {
+            locked.outstanding().void(hash, &key);
+            locked.find(hash, &key)
+        };
+        let (mut locked, found) = self.lock_to_insert(hash, &mut room, find);
+        let displaced = locked.insert(hash, found, (key, value), &mut room);
         drop(locked);
         self.settle(displaced)
     }
@@ -125,8 +178,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] gives key and value back and says whether the cache was full or had the key (if
-    /// both, that it had the key).
+    /// [`Refused`] gives key and value back and says whether the cache was full, had the key (if
+    /// both, that it had the key), or could not take so heavy an entry even if it were empty.
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(2);
@@ -138,11 +191,12 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     /// ```
     pub fn insert_cold(&self, key: K, value: V) -> Result<(), Refused<K, V>> {
         let hash = self.hasher.hash_one(&key);
+        let weight = self.weigh(&key, &value);
         let mut locked = self.shards.lock(hash);
         let found = locked.find(hash, &key);
         if found.is_none() {
             locked.outstanding().void(hash, &key);
         }
-        locked.insert_cold(hash, found, (key, value))
+        locked.insert_cold(hash, found, (key, value), weight)
     }
 }

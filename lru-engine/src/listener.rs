@@ -31,8 +31,8 @@ pub enum Cause {
     /// [`invalidate`](crate::Cache::invalidate), [`invalidate_all`](crate::Cache::invalidate_all)
     /// or a [`WriteTicket`](crate::WriteTicket) made the cache forget it.
     Invalidated,
-    /// It was inserted and found no place: the capacity is 0, or other threads were inserting into
-    /// all the places that there are.
+    /// It was inserted and found no place: the capacity is 0, or it is heavier than all entries may
+    /// be together, or other threads were inserting into all the room that there is.
     Refused,
 }
 

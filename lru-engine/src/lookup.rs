@@ -172,7 +172,8 @@ impl<H: Handle> Load<H> {
         Pending { joined: flight.join() }
     }
 
-    /// Ends the load: puts a value in unless the load was overtaken, and answers those who wait.
+    /// Ends the load: puts a value in unless the load was overtaken or the value is too heavy, and
+    /// answers those who wait.
     ///
     /// # Errors
     ///
@@ -225,7 +226,7 @@ impl<H: Handle> Load<H> {
         };
         // A refused value is dropped like a displaced one.
         if let Ok(displaced) = filled {
-            self.ticket.settle(displaced);
+            drop(self.ticket.settle(displaced));
         }
         if let Some(payload) = panicked {
             panic::resume_unwind(payload);

@@ -162,8 +162,9 @@ impl<H: Handle> Ticket<H> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] gives key and value back: [`RefusedReason::Overtaken`]. The cache is as whoever
-    /// overtook the ticket left it.
+    /// [`Refused`] gives key and value back: [`RefusedReason::Overtaken`], and the cache is as
+    /// whoever overtook the ticket left it; or, of an entry that is weighed,
+    /// [`RefusedReason::TooHeavy`] or [`RefusedReason::Full`], and the key is not in the cache.
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(10);
@@ -172,13 +173,16 @@ impl<H: Handle> Ticket<H> {
     /// ```
     pub fn fill(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let displaced = self.fill_unsettled(value)?;
-        self.settle(displaced);
-        Ok(())
+        self.settle(displaced)
     }
 
-    /// Lets go of what [`fill_unsettled`](Self::fill_unsettled) displaced.
-    pub(crate) fn settle(&self, displaced: Displaced<H::Key, H::Value>) {
-        drop(self.handle.cache().settle(displaced));
+    /// Lets go of what [`fill_unsettled`](Self::fill_unsettled) displaced, and gives back what
+    /// was refused for its weight.
+    pub(crate) fn settle(
+        &self,
+        displaced: Displaced<H::Key, H::Value>,
+    ) -> Result<(), Refused<H::Key, H::Value>> {
+        self.handle.cache().settle_or_refuse(displaced)
     }
 
     /// Hands the ticket in with nothing, and gives its key back; `None` if it is in already.
@@ -190,19 +194,23 @@ impl<H: Handle> Ticket<H> {
     /// Like [`fill`](Self::fill), but leaves what the insert displaced to the caller.
     pub(crate) fn fill_unsettled(&mut self, value: H::Value) -> Filled<H::Key, H::Value> {
         let slip = self.slip.expect("a ticket is handed in once");
-        let mut place = None;
-        let find = |locked: &Locked<'_, _, _>| match locked.verdict(slip) {
+        let find = |locked: &mut Locked<'_, _, _>| match locked.verdict(slip) {
             Verdict::Void => None,
             Verdict::Valid => locked.find_ticketed(slip),
         };
         let cache = self.handle.cache();
-        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut place, find);
+        let mut room = cache.room(weigh_ticketed(&self.handle, slip, &value));
+        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut room, find);
         let verdict = locked.verdict(slip);
         self.slip = None;
         let key = locked.outstanding().hand_in(slip);
         match verdict {
-            Verdict::Void => Err(Refused { key, value, reason: RefusedReason::Overtaken }),
-            Verdict::Valid => Ok(locked.insert(slip.hash, found, (key, value), place.take())),
+            Verdict::Void => {
+                drop(locked);
+                cache.let_go(room.take_evicted(), Cause::Evicted);
+                Err(Refused { key, value, reason: RefusedReason::Overtaken })
+            }
+            Verdict::Valid => Ok(locked.insert(slip.hash, found, (key, value), &mut room)),
         }
     }
 
@@ -213,7 +221,7 @@ impl<H: Handle> Ticket<H> {
     /// # Errors
     ///
     /// [`Refused`] gives key and value back and says whether the ticket was overtaken, the key was
-    /// there, or the cache was full.
+    /// there, the cache was full, or the entry is heavier than all may be together.
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(1);
@@ -223,6 +231,7 @@ impl<H: Handle> Ticket<H> {
     /// ```
     pub fn fill_cold(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let slip = self.slip.expect("a ticket is handed in once");
+        let weight = weigh_ticketed(&self.handle, slip, &value);
         let mut locked = self.handle.cache().shards.lock(slip.hash);
         let verdict = locked.verdict(slip);
         let found = match verdict {
@@ -233,7 +242,7 @@ impl<H: Handle> Ticket<H> {
         let key = locked.outstanding().hand_in(slip);
         match verdict {
             Verdict::Void => Err(Refused { key, value, reason: RefusedReason::Overtaken }),
-            Verdict::Valid => locked.insert_cold(slip.hash, found, (key, value)),
+            Verdict::Valid => locked.insert_cold(slip.hash, found, (key, value), weight),
         }
     }
 }
@@ -242,6 +251,15 @@ fn take_out<H: Handle>(handle: &H, key: H::Key) -> Slip {
     let cache = handle.cache();
     let hash = cache.hasher.hash_one(&key);
     cache.shards.lock(hash).outstanding().take_out(hash, key, None)
+}
+
+/// What an entry weighs whose key lies with its ticket; `None` if the cache weighs nothing or the
+/// ticket is void, and then for good.
+fn weigh_ticketed<H: Handle>(handle: &H, slip: Slip, value: &H::Value) -> Option<u64> {
+    let cache = handle.cache();
+    let weigher = cache.weigher.as_ref()?;
+    let key = cache.shards.lock(slip.hash).outstanding().share_key(slip)?;
+    Some(weigher.weigh(&key, value))
 }
 
 impl<H: Handle> Drop for Ticket<H> {
@@ -302,8 +320,9 @@ impl<H: Handle> WriteTicket<H> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] gives key and value back: [`RefusedReason::Overtaken`], and the key is not in
-    /// the cache.
+    /// [`Refused`] gives key and value back, and the key is not in the cache:
+    /// [`RefusedReason::Overtaken`]; or, of an entry that is weighed,
+    /// [`RefusedReason::TooHeavy`] or [`RefusedReason::Full`].
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(10);
@@ -315,26 +334,29 @@ impl<H: Handle> WriteTicket<H> {
     pub fn write(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let slip = self.slip.expect("a ticket is handed in once");
         let cache = self.handle.cache();
-        let mut place = None;
-        let find = |locked: &Locked<'_, _, _>| locked.find_ticketed(slip);
-        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut place, find);
-        locked.outstanding().void_others(slip);
+        let mut room = cache.room(weigh_ticketed(&self.handle, slip, &value));
+        let find = |locked: &mut Locked<'_, _, _>| {
+            locked.outstanding().void_others(slip);
+            locked.find_ticketed(slip)
+        };
+        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut room, find);
         let verdict = locked.verdict(slip);
         // No `Eq` from here on: until it has run, the destructor is the way out.
         self.slip = None;
         let key = locked.outstanding().hand_in(slip);
         if verdict == Verdict::Valid {
-            let displaced = locked.insert(slip.hash, found, (key, value), place.take());
+            let displaced = locked.insert(slip.hash, found, (key, value), &mut room);
             drop(locked);
-            cache.settle(displaced);
-            return Ok(());
+            return cache.settle_or_refuse(displaced);
         }
         let removed = found.map(|found| locked.remove_slot(found));
         drop(locked);
         let refused = Refused { key, value, reason: RefusedReason::Overtaken };
+        let evicted = room.take_evicted();
         if let Some((key, value)) = removed {
             cache.tell(&key, &value, Cause::Invalidated);
         }
+        cache.let_go(evicted, Cause::Evicted);
         Err(refused)
     }
 
