@@ -1,45 +1,37 @@
 //! What comes into a [`Cache`], and letting go of what leaves it for that.
 //!
-//! An insert voids the tickets for its key, finds it and enters under one lock, after the last
-//! `Eq` has run. Only if its shard
+//! An insert finds its key, voids the tickets for it and enters under one lock. Only if its shard
 //! is short of entries while the cache is full does it lock twice: it gives its lock back, evicts
 //! from another shard, and looks its key up again. What leaves is told of and dropped when nothing
-//! is locked.
+//! is locked. Where entries are weighed, `weighed` does all this.
 
 use std::hash::BuildHasher;
 use std::hash::Hash;
-use std::panic;
-use std::panic::AssertUnwindSafe;
 
 use crate::arena::SlotId;
 use crate::budget::Place;
 use crate::cache::Cache;
 use crate::error::Refused;
 use crate::listener::Cause;
-use crate::room::Room;
 use crate::shard::Displaced;
 use crate::sharded::Locked;
 
 impl<K, V, S> Cache<K, V, S> {
     /// Locks the shard of a hash, and looks a key up that is to be inserted. Where its shard is
-    /// short of entries and the cache is full, another's place ends up in `room`; where entries are
-    /// weighed, all that this one needs.
+    /// short of entries and the cache is full, another's place ends up in `place`.
     #[inline]
     pub(crate) fn lock_to_insert<'a>(
         &'a self,
         hash: u64,
-        room: &mut Room<'a, K, V>,
+        place: &mut Option<Place<'a>>,
         find: impl Fn(&mut Locked<'a, K, V>) -> Option<SlotId>,
     ) -> (Locked<'a, K, V>, Option<SlotId>) {
-        if let Some(weight) = room.weighed.as_ref().map(|weighed| weighed.weight) {
-            return self.lock_to_insert_weighed(hash, weight, room, find);
-        }
         let mut locked = self.shards.lock(hash);
         let found = find(&mut locked);
         if found.is_some() || !locked.is_short() {
             return (locked, found);
         }
-        let mut locked = self.take_place(hash, locked, &mut room.place);
+        let mut locked = self.take_place(hash, locked, place);
         let found = find(&mut locked);
         (locked, found)
     }
@@ -78,16 +70,13 @@ impl<K, V, S> Cache<K, V, S> {
         }
     }
 
-    /// Tells the listener of all that has left; a panic of it goes on when it has been told of all.
     #[cold]
     fn tell_displaced(&self, displaced: &Displaced<K, V>) {
-        let mut first_panic = None;
-        each_displaced(displaced, &mut |key, value, cause| {
-            let told = panic::catch_unwind(AssertUnwindSafe(|| self.tell(key, value, cause)));
-            first_panic = first_panic.take().or(told.err());
-        });
-        if let Some(payload) = first_panic {
-            panic::resume_unwind(payload);
+        match displaced {
+            Displaced::Nothing => {}
+            Displaced::Replaced(key, value) => self.tell(key, value, Cause::Replaced),
+            Displaced::Evicted(key, value) => self.tell(key, value, Cause::Evicted),
+            Displaced::Refused(key, value) => self.tell(key, value, Cause::Refused),
         }
     }
 
@@ -99,42 +88,6 @@ impl<K, V, S> Cache<K, V, S> {
             self.tell_displaced(&displaced);
         }
         displaced.into_replaced()
-    }
-
-    /// Like [`settle`](Self::settle), but gives an entry back that is weighed and was refused.
-    pub(crate) fn settle_or_refuse(
-        &self,
-        mut displaced: Displaced<K, V>,
-    ) -> Result<(), Refused<K, V>> {
-        let refused = displaced.take_refused();
-        drop(self.settle(displaced));
-        refused.map_or(Ok(()), Err)
-    }
-
-    /// What an entry weighs; `None` if the cache weighs nothing. Nothing may be locked.
-    #[inline]
-    pub(crate) fn weigh(&self, key: &K, value: &V) -> Option<u64> {
-        self.weigher.as_ref().map(|weigher| weigher.weigh(key, value))
-    }
-}
-
-/// Visits what an insert displaced, in the order in which it left.
-fn each_displaced<K, V>(displaced: &Displaced<K, V>, visit: &mut dyn FnMut(&K, &V, Cause)) {
-    match displaced {
-        Displaced::Nothing => {}
-        Displaced::Replaced(key, value) => visit(key, value, Cause::Replaced),
-        Displaced::Evicted(key, value) => visit(key, value, Cause::Evicted),
-        Displaced::Refused(key, value) => visit(key, value, Cause::Refused),
-        Displaced::Denied(denied) => {
-            if let Some((key, value)) = &denied.former {
-                visit(key, value, Cause::Replaced);
-            }
-            visit(&denied.entry.0, &denied.entry.1, Cause::Refused);
-        }
-        Displaced::Several(several) => {
-            several.0.iter().for_each(|(key, value)| visit(key, value, Cause::Evicted));
-            each_displaced(&several.1, visit);
-        }
     }
 }
 
@@ -159,13 +112,14 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     /// ```
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         let hash = self.hasher.hash_one(&key);
-        let mut room = self.room(self.weigh(&key, &value));
-        let find = |locked: &mut Locked<'_, K, V>| {
-            locked.outstanding().void(hash, &key);
-            locked.find(hash, &key)
-        };
-        let (mut locked, found) = self.lock_to_insert(hash, &mut room, find);
-        let displaced = locked.insert(hash, found, (key, value), &mut room);
+        if let Some(weigher) = &self.weigher {
+            return self.insert_weighed(hash, weigher, key, value);
+        }
+        let mut place = None;
+        let (mut locked, found) =
+            self.lock_to_insert(hash, &mut place, |locked| locked.find(hash, &key));
+        locked.outstanding().void(hash, &key);
+        let displaced = locked.insert(hash, found, (key, value), place.take());
         drop(locked);
         self.settle(displaced)
     }

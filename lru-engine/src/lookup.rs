@@ -225,8 +225,8 @@ impl<H: Handle> Load<H> {
             }
         };
         // A refused value is dropped like a displaced one.
-        if let Ok(displaced) = filled {
-            drop(self.ticket.settle(displaced));
+        if let Ok(outcome) = filled {
+            drop(self.ticket.settle(outcome));
         }
         if let Some(payload) = panicked {
             panic::resume_unwind(payload);

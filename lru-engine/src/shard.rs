@@ -16,8 +16,6 @@
 //! It must never hash a key (growth, eviction and removal use the stored hash), drop a key or a
 //! value, lock, or read a clock.
 
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::mem;
 
 use equivalent::Equivalent;
@@ -48,44 +46,9 @@ pub(crate) enum Displaced<K, V> {
     Evicted(K, V),
     /// The entry of the insert itself: the capacity is 0.
     Refused(K, V),
-    /// The entry of the insert itself, which is weighed.
-    Denied(Box<Denied<K, V>>),
-    /// The least recently used entries, least recent first, and what left besides.
-    Several(Box<(Vec<(K, V)>, Self)>),
-}
-
-/// An entry that is weighed and found no room.
-#[derive(Debug)]
-pub(crate) struct Denied<K, V> {
-    /// What the key had before. It is no longer true, so it has been taken out.
-    pub(crate) former: Option<(K, V)>,
-    pub(crate) entry: (K, V),
-    pub(crate) reason: RefusedReason,
 }
 
 impl<K, V> Displaced<K, V> {
-    /// Takes the entry of the insert itself out of it, if it is weighed and was refused.
-    pub(crate) fn take_refused(&mut self) -> Option<Refused<K, V>> {
-        match mem::replace(self, Self::Nothing) {
-            Self::Denied(denied) => {
-                let Denied { former, entry: (key, value), reason } = *denied;
-                if let Some((key, value)) = former {
-                    *self = Self::Replaced(key, value);
-                }
-                Some(Refused { key, value, reason })
-            }
-            Self::Several(mut several) => {
-                let refused = several.1.take_refused();
-                *self = Self::Several(several);
-                refused
-            }
-            other => {
-                *self = other;
-                None
-            }
-        }
-    }
-
     /// The former value of the key, if there was one; all else is dropped.
     ///
     /// The spare key goes before the value is returned: a destructor that panics after a function
@@ -95,18 +58,6 @@ impl<K, V> Displaced<K, V> {
             Self::Replaced(key, value) => {
                 drop(key);
                 Some(value)
-            }
-            Self::Denied(denied) => {
-                let Denied { former, entry, .. } = *denied;
-                drop(entry);
-                let (key, value) = former?;
-                drop(key);
-                Some(value)
-            }
-            Self::Several(several) => {
-                let (evicted, displaced) = *several;
-                drop(evicted);
-                displaced.into_replaced()
             }
             Self::Nothing | Self::Evicted(..) | Self::Refused(..) => None,
         }

@@ -30,7 +30,6 @@ use crate::mark::Mark;
 use crate::outstanding::Outstanding;
 use crate::outstanding::Slip;
 use crate::outstanding::Verdict;
-use crate::room::Room;
 use crate::shard::Cleared;
 use crate::shard::Displaced;
 use crate::shard::Shard;
@@ -61,11 +60,11 @@ const SHARD_CAPACITY_MIN: usize = 128;
 
 /// What one lock guards.
 #[derive(Debug)]
-struct Guarded<K, V> {
-    shard: Shard<K, V>,
+pub(crate) struct Guarded<K, V> {
+    pub(crate) shard: Shard<K, V>,
     outstanding: Outstanding<K, V>,
     /// Empty unless the cache has a weigher.
-    weights: Weights,
+    pub(crate) weights: Weights,
 }
 
 #[derive(Debug)]
@@ -179,10 +178,10 @@ pub(crate) fn shard_count_default(capacity: usize) -> usize {
 /// A shard that this thread has locked. It is unlocked first and unmarked second.
 ///
 /// Looking goes straight to the [`Shard`]; whatever changes the number of entries goes through
-/// the functions here, which keep the budget in step.
+/// the functions here and in `weighed`, which keep the budgets in step.
 #[derive(Debug)]
 pub(crate) struct Locked<'a, K, V> {
-    guarded: Guard<'a, Guarded<K, V>>,
+    pub(crate) guarded: Guard<'a, Guarded<K, V>>,
     shards: &'a Shards<K, V>,
     _mark: Mark,
 }
@@ -242,24 +241,20 @@ impl<'a, K, V> Locked<'a, K, V> {
     }
 
     /// Makes an entry the most recently used. `found` is what [`find`](Shard::find) said of its
-    /// key. It takes the place of `room`, or one of the budget, or that of the least recently used
-    /// entry.
+    /// key. It takes `place`, or a place of the budget, or that of the least recently used entry.
     #[inline]
     pub(crate) fn insert(
         &mut self,
         hash: u64,
         found: Option<SlotId>,
         (key, value): (K, V),
-        room: &mut Room<'a, K, V>,
+        place: Option<Place<'a>>,
     ) -> Displaced<K, V> {
-        if self.shards.weight_budget.is_some() {
-            return self.insert_weighed(hash, found, (key, value), room);
-        }
         let shard = &mut self.guarded.shard;
         if found.is_some() {
             return shard.insert(hash, found, key, value);
         }
-        match room.place.take().or_else(|| self.shards.budget.take()) {
+        match place.or_else(|| self.shards.budget.take()) {
             Some(place) => {
                 let displaced = shard.insert(hash, None, key, value);
                 // A shard of 2³² − 2 entries evicts although there is a place.
@@ -307,37 +302,6 @@ impl<'a, K, V> Locked<'a, K, V> {
         Ok(())
     }
 
-    /// Puts an entry in for which `room` holds a place and its weight, unless `found` has them.
-    pub(crate) fn enter(
-        &mut self,
-        hash: u64,
-        found: Option<SlotId>,
-        (key, value): (K, V),
-        weight: u64,
-        room: &mut Room<'a, K, V>,
-    ) -> Displaced<K, V> {
-        let Guarded { shard, weights, .. } = &mut *self.guarded;
-        let displaced = shard.insert(hash, found, key, value);
-        let former = match found {
-            Some(found) => weights.replace(found, weight),
-            None => {
-                weights.push(weight);
-                room.place.take().into_iter().for_each(Place::occupy);
-                0
-            }
-        };
-        if let Some(weighed) = &mut room.weighed {
-            weighed.held.keep(former);
-            weighed.held.occupy(weight);
-        }
-        displaced
-    }
-
-    /// Counts an entry that is weighed and was refused.
-    pub(crate) fn count_refusal(&mut self) {
-        self.guarded.shard.count_refusal();
-    }
-
     /// The shards that this is one of.
     pub(crate) fn owner(&self) -> &'a Shards<K, V> {
         self.shards
@@ -356,27 +320,6 @@ impl<'a, K, V> Locked<'a, K, V> {
         Some(Evicted { entry, place: self.shards.budget.place(), weight })
     }
 
-    /// Evicts the least recently used entry but one, which becomes the most recently used if that
-    /// is in the way. It may move to another slot.
-    pub(crate) fn evict_back_but(
-        &mut self,
-        kept: &mut Option<SlotId>,
-    ) -> Option<Evicted<'a, K, V>> {
-        let shard = &mut self.guarded.shard;
-        if let Some(id) = kept.filter(|id| shard.back() == Some(*id)) {
-            if shard.len() == 1 {
-                return None;
-            }
-            shard.touch(id);
-        }
-        let (back, last) = (shard.back(), shard.last());
-        let evicted = self.evict_back();
-        if kept.is_some() && *kept == last {
-            *kept = back;
-        }
-        evicted
-    }
-
     /// Takes the entry of a key out.
     pub(crate) fn remove<Q>(&mut self, hash: u64, key: &Q) -> Option<(K, V)>
     where
@@ -388,9 +331,13 @@ impl<'a, K, V> Locked<'a, K, V> {
 
     /// Takes the entry of a slot out.
     pub(crate) fn remove_slot(&mut self, found: SlotId) -> (K, V) {
-        let weight = self.guarded.weights.remove(found);
+        let weighed = self.shards.weight_budget();
+        let weighed = weighed.map(|budget| (budget, self.guarded.weights.remove(found)));
         let entry = self.guarded.shard.remove_slot(found);
-        self.give_back(1, weight);
+        self.shards.budget.give_back(1);
+        if let Some((budget, weight)) = weighed {
+            budget.give_back(weight);
+        }
         entry
     }
 
@@ -405,16 +352,11 @@ impl<'a, K, V> Locked<'a, K, V> {
         let len = self.guarded.shard.len();
         let weight = self.guarded.weights.clear();
         let cleared = self.guarded.shard.clear();
-        self.give_back(len, weight);
-        cleared
-    }
-
-    /// Gives back what entries had that have left.
-    fn give_back(&self, places: usize, weight: u64) {
-        self.shards.budget.give_back(places);
+        self.shards.budget.give_back(len);
         if let Some(budget) = self.shards.weight_budget() {
             budget.give_back(weight);
         }
+        cleared
     }
 }
 

@@ -21,11 +21,11 @@ use crate::error::RefusedReason;
 use crate::listener::Cause;
 use crate::outstanding::Slip;
 use crate::outstanding::Verdict;
-use crate::shard::Displaced;
+use crate::room::Outcome;
 use crate::sharded::Locked;
 
 /// What a fill displaced, or the entry that it did not take.
-type Filled<K, V> = Result<Displaced<K, V>, Refused<K, V>>;
+type Filled<K, V> = Result<Outcome<K, V>, Refused<K, V>>;
 
 mod sealed {
     /// Keeps other crates from adding handles.
@@ -172,17 +172,17 @@ impl<H: Handle> Ticket<H> {
     /// assert_eq!(cache.get("a"), Some(1));
     /// ```
     pub fn fill(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
-        let displaced = self.fill_unsettled(value)?;
-        self.settle(displaced)
+        let outcome = self.fill_unsettled(value)?;
+        self.settle(outcome)
     }
 
     /// Lets go of what [`fill_unsettled`](Self::fill_unsettled) displaced, and gives back what
     /// was refused for its weight.
     pub(crate) fn settle(
         &self,
-        displaced: Displaced<H::Key, H::Value>,
+        outcome: Outcome<H::Key, H::Value>,
     ) -> Result<(), Refused<H::Key, H::Value>> {
-        self.handle.cache().settle_or_refuse(displaced)
+        self.handle.cache().settle_or_refuse(outcome)
     }
 
     /// Hands the ticket in with nothing, and gives its key back; `None` if it is in already.
@@ -200,7 +200,7 @@ impl<H: Handle> Ticket<H> {
         };
         let cache = self.handle.cache();
         let mut room = cache.room(weigh_ticketed(&self.handle, slip, &value));
-        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut room, find);
+        let (mut locked, found) = cache.lock_with_room(slip.hash, &mut room, find);
         let verdict = locked.verdict(slip);
         self.slip = None;
         let key = locked.outstanding().hand_in(slip);
@@ -210,7 +210,9 @@ impl<H: Handle> Ticket<H> {
                 cache.let_go(room.take_evicted(), Cause::Evicted);
                 Err(Refused { key, value, reason: RefusedReason::Overtaken })
             }
-            Verdict::Valid => Ok(locked.insert(slip.hash, found, (key, value), &mut room)),
+            Verdict::Valid => {
+                Ok(locked.insert_with_room(slip.hash, found, (key, value), &mut room))
+            }
         }
     }
 
@@ -339,15 +341,15 @@ impl<H: Handle> WriteTicket<H> {
             locked.outstanding().void_others(slip);
             locked.find_ticketed(slip)
         };
-        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut room, find);
+        let (mut locked, found) = cache.lock_with_room(slip.hash, &mut room, find);
         let verdict = locked.verdict(slip);
         // No `Eq` from here on: until it has run, the destructor is the way out.
         self.slip = None;
         let key = locked.outstanding().hand_in(slip);
         if verdict == Verdict::Valid {
-            let displaced = locked.insert(slip.hash, found, (key, value), &mut room);
+            let outcome = locked.insert_with_room(slip.hash, found, (key, value), &mut room);
             drop(locked);
-            return cache.settle_or_refuse(displaced);
+            return cache.settle_or_refuse(outcome);
         }
         let removed = found.map(|found| locked.remove_slot(found));
         drop(locked);

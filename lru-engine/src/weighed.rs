@@ -13,18 +13,25 @@
 //! nothing left to evict. Then each gives everything back and tries again; after [`TURNS_MAX`]
 //! times the entry is refused, so every insert ends. It must never hold two locks.
 
+use std::hash::BuildHasher;
+use std::hash::Hash;
+
 use crate::arena::SlotId;
+use crate::budget::Place;
 use crate::cache::Cache;
+use crate::error::Refused;
 use crate::error::RefusedReason;
 use crate::listener::Cause;
 use crate::room::Fit;
+use crate::room::Outcome;
 use crate::room::Room;
 use crate::room::Weighed;
-use crate::shard::Denied;
 use crate::shard::Displaced;
 use crate::sharded::Evicted;
+use crate::sharded::Guarded;
 use crate::sharded::Locked;
 use crate::sharded::Shards;
+use crate::weight::Weigher;
 
 /// How often an insert looks for room. It finds it the first or second time, unless other threads
 /// are taking all the room there is.
@@ -91,21 +98,28 @@ impl<K, V, S> Cache<K, V, S> {
         Room { place: None, weighed }
     }
 
+    /// What an entry weighs; `None` if the cache weighs nothing. Nothing may be locked.
+    #[inline]
+    pub(crate) fn weigh(&self, key: &K, value: &V) -> Option<u64> {
+        self.weigher.as_ref().map(|weigher| weigher.weigh(key, value))
+    }
+
     /// Locks the shard of a hash, looks up a key that is to be inserted, and makes room for its
-    /// entry of `weight`; where there is none, the fit of `room` says so.
-    #[inline(never)]
-    pub(crate) fn lock_to_insert_weighed<'a>(
+    /// entry; where there is none, the fit of `room` says so.
+    pub(crate) fn lock_with_room<'a>(
         &'a self,
         hash: u64,
-        weight: u64,
         room: &mut Room<'a, K, V>,
         find: impl Fn(&mut Locked<'a, K, V>) -> Option<SlotId>,
     ) -> (Locked<'a, K, V>, Option<SlotId>) {
+        let Some(Weighed { weight, fit, .. }) = room.weighed else {
+            return self.lock_to_insert(hash, &mut room.place, find);
+        };
         let mut own_share = OwnShare::Kept;
         for _ in 1..TURNS_MAX {
             let mut locked = self.shards.lock(hash);
             let mut found = find(&mut locked);
-            if room.weighed.as_ref().is_some_and(|weighed| weighed.fit == Fit::TooHeavy) {
+            if fit == Fit::TooHeavy {
                 return (locked, found);
             }
             let lack = locked.make_room(&mut found, weight, own_share, room);
@@ -126,6 +140,55 @@ impl<K, V, S> Cache<K, V, S> {
         let mut locked = self.shards.lock(hash);
         let found = find(&mut locked);
         (locked, found)
+    }
+
+    /// Tells the listener of all that left for an entry; a panic of it goes on when it has been
+    /// told of all.
+    fn tell_outcome(&self, outcome: &Outcome<K, V>) {
+        let Some(listener) = &self.listener else { return };
+        let evicted = outcome.evicted.iter().map(|(key, value)| (key, value, Cause::Evicted));
+        let displaced = match &outcome.displaced {
+            Displaced::Nothing => None,
+            Displaced::Replaced(key, value) => Some((key, value, Cause::Replaced)),
+            Displaced::Evicted(key, value) => Some((key, value, Cause::Evicted)),
+            Displaced::Refused(key, value) => Some((key, value, Cause::Refused)),
+        };
+        let refused = outcome.refused.iter().map(|it| (&it.key, &it.value, Cause::Refused));
+        listener.tell_each(evicted.chain(displaced).chain(refused));
+    }
+
+    /// Lets go of all that left for an entry, and gives an entry back that was refused for its
+    /// weight. Nothing may be locked.
+    pub(crate) fn settle_or_refuse(&self, mut outcome: Outcome<K, V>) -> Result<(), Refused<K, V>> {
+        let refused = outcome.refused.take();
+        self.tell_outcome(&outcome);
+        drop(outcome);
+        refused.map_or(Ok(()), Err)
+    }
+}
+
+impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
+    /// What [`insert`](Self::insert) does in a cache that weighs. Nothing may be locked.
+    #[cold]
+    pub(crate) fn insert_weighed(
+        &self,
+        hash: u64,
+        weigher: &Weigher<K, V>,
+        key: K,
+        value: V,
+    ) -> Option<V> {
+        let mut room = self.room(Some(weigher.weigh(&key, &value)));
+        let find = |locked: &mut Locked<'_, K, V>| {
+            locked.outstanding().void(hash, &key);
+            locked.find(hash, &key)
+        };
+        let (mut locked, found) = self.lock_with_room(hash, &mut room, find);
+        let outcome = locked.insert_with_room(hash, found, (key, value), &mut room);
+        drop(locked);
+        self.tell_outcome(&outcome);
+        let Outcome { evicted, displaced, refused } = outcome;
+        drop((evicted, refused));
+        displaced.into_replaced()
     }
 }
 
@@ -209,39 +272,79 @@ impl<'a, K, V> Locked<'a, K, V> {
         }
     }
 
-    /// Makes an entry the most recently used, in the room that is held for it. `found` is where
+    /// Makes an entry the most recently used, in the room that was made for it. `found` is where
     /// its key is. If there is no room, the key's former value is taken out: it is no longer true.
-    #[inline(never)]
-    pub(crate) fn insert_weighed(
+    pub(crate) fn insert_with_room(
         &mut self,
         hash: u64,
         found: Option<SlotId>,
         (key, value): (K, V),
         room: &mut Room<'a, K, V>,
-    ) -> Displaced<K, V> {
-        let Some(Weighed { weight, fit, .. }) = room.weighed else {
-            unreachable!("a cache that weighs has weighed this entry")
-        };
-        let displaced = match fit {
-            Fit::Held => {
-                let displaced = self.enter(hash, found, (key, value), weight, room);
+    ) -> Outcome<K, V> {
+        let mut outcome =
+            Outcome { evicted: room.take_evicted(), displaced: Displaced::Nothing, refused: None };
+        let reason = match &room.weighed {
+            None => {
+                outcome.displaced = self.insert(hash, found, (key, value), room.place.take());
+                return outcome;
+            }
+            Some(Weighed { weight, fit: Fit::Held, .. }) => {
+                outcome.displaced = self.enter(hash, found, (key, value), *weight, room);
                 room.release();
-                displaced
+                return outcome;
             }
-            Fit::TooHeavy | Fit::Crowded => {
-                let reason = match fit {
-                    Fit::TooHeavy => RefusedReason::TooHeavy,
-                    _ => RefusedReason::Full,
-                };
-                let former = found.map(|found| self.remove_slot(found));
-                self.count_refusal();
-                Displaced::Denied(Box::new(Denied { former, entry: (key, value), reason }))
+            Some(Weighed { fit: Fit::TooHeavy, .. }) => RefusedReason::TooHeavy,
+            Some(Weighed { fit: Fit::Crowded, .. }) => RefusedReason::Full,
+        };
+        self.guarded.shard.count_refusal();
+        outcome.refused = Some(Refused { key, value, reason });
+        if let Some((key, value)) = found.map(|found| self.remove_slot(found)) {
+            outcome.displaced = Displaced::Replaced(key, value);
+        }
+        outcome
+    }
+
+    /// Puts an entry in for which `room` holds a place and its weight, unless `found` has them.
+    fn enter(
+        &mut self,
+        hash: u64,
+        found: Option<SlotId>,
+        (key, value): (K, V),
+        weight: u64,
+        room: &mut Room<'a, K, V>,
+    ) -> Displaced<K, V> {
+        let Guarded { shard, weights, .. } = &mut *self.guarded;
+        let displaced = shard.insert(hash, found, key, value);
+        let former = match found {
+            Some(found) => weights.replace(found, weight),
+            None => {
+                weights.push(weight);
+                room.place.take().into_iter().for_each(Place::occupy);
+                0
             }
         };
-        debug_assert!(weight <= self.weights().sum() || fit != Fit::Held);
-        match room.take_evicted() {
-            evicted if evicted.is_empty() => displaced,
-            evicted => Displaced::Several(Box::new((evicted, displaced))),
+        if let Some(weighed) = &mut room.weighed {
+            weighed.held.keep(former);
+            weighed.held.occupy(weight);
         }
+        displaced
+    }
+
+    /// Evicts the least recently used entry but one, which becomes the most recently used if that
+    /// is in the way. It may move to another slot.
+    fn evict_back_but(&mut self, kept: &mut Option<SlotId>) -> Option<Evicted<'a, K, V>> {
+        let shard = &mut self.guarded.shard;
+        if let Some(id) = kept.filter(|id| shard.back() == Some(*id)) {
+            if shard.len() == 1 {
+                return None;
+            }
+            shard.touch(id);
+        }
+        let (back, last) = (shard.back(), shard.last());
+        let evicted = self.evict_back();
+        if kept.is_some() && *kept == last {
+            *kept = back;
+        }
+        evicted
     }
 }
