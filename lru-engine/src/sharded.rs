@@ -157,13 +157,16 @@ impl<K, V> Shards<K, V> {
             (first..first + self.count()).find_map(|position| {
                 let mut locked = self.lock_at(position);
                 let is_rich = locked.len() >= min;
-                let evicted = is_rich.then(|| locked.guarded.shard.evict_back())?;
+                let evicted = is_rich.then(|| locked.evict_back()).flatten()?;
                 self.note_richest(position);
-                evicted
+                // Only where entries are weighed, and a void ticket is handed in.
+                if let Some(budget) = self.weight_budget() {
+                    budget.give_back(evicted.weight);
+                }
+                Some((evicted.entry, evicted.place))
             })
         };
-        let evicted = evict(self.share + 1).or_else(|| evict(1))?;
-        Some((evicted, self.budget.place()))
+        evict(self.share + 1).or_else(|| evict(1))
     }
 }
 
