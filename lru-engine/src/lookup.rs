@@ -226,7 +226,7 @@ impl<H: Handle> Load<H> {
         };
         // A refused value is dropped like a displaced one.
         if let Ok(outcome) = filled {
-            drop(self.ticket.settle(outcome));
+            self.ticket.settle(outcome);
         }
         if let Some(payload) = panicked {
             panic::resume_unwind(payload);

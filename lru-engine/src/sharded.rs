@@ -238,11 +238,6 @@ impl<'a, K, V> Locked<'a, K, V> {
         self.shards.share
     }
 
-    /// The weight that is the shard's even share of the bound.
-    pub(crate) fn weight_share(&self) -> u64 {
-        self.shards.weight_budget().map_or(0, |budget| budget.capacity() >> self.shards.bits)
-    }
-
     /// Makes an entry the most recently used. `found` is what [`find`](Shard::find) said of its
     /// key. It takes `place`, or a place of the budget, or that of the least recently used entry.
     #[inline]

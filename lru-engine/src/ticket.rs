@@ -173,16 +173,12 @@ impl<H: Handle> Ticket<H> {
     /// ```
     pub fn fill(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let outcome = self.fill_unsettled(value)?;
-        self.settle(outcome)
+        self.handle.cache().settle_or_refuse(outcome)
     }
 
-    /// Lets go of what [`fill_unsettled`](Self::fill_unsettled) displaced, and gives back what
-    /// was refused for its weight.
-    pub(crate) fn settle(
-        &self,
-        outcome: Outcome<H::Key, H::Value>,
-    ) -> Result<(), Refused<H::Key, H::Value>> {
-        self.handle.cache().settle_or_refuse(outcome)
+    /// Lets go of what [`fill_unsettled`](Self::fill_unsettled) displaced.
+    pub(crate) fn settle(&self, outcome: Outcome<H::Key, H::Value>) {
+        drop(self.handle.cache().settle_or_refuse(outcome));
     }
 
     /// Hands the ticket in with nothing, and gives its key back; `None` if it is in already.
@@ -199,7 +195,7 @@ impl<H: Handle> Ticket<H> {
             Verdict::Valid => locked.find_ticketed(slip),
         };
         let cache = self.handle.cache();
-        let mut room = cache.room(weigh_ticketed(&self.handle, slip, &value));
+        let mut room = cache.room(cache.weigh_ticketed(slip, &value));
         let (mut locked, found) = cache.lock_with_room(slip.hash, &mut room, find);
         let verdict = locked.verdict(slip);
         self.slip = None;
@@ -233,8 +229,9 @@ impl<H: Handle> Ticket<H> {
     /// ```
     pub fn fill_cold(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let slip = self.slip.expect("a ticket is handed in once");
-        let weight = weigh_ticketed(&self.handle, slip, &value);
-        let mut locked = self.handle.cache().shards.lock(slip.hash);
+        let cache = self.handle.cache();
+        let weight = cache.weigh_ticketed(slip, &value);
+        let mut locked = cache.shards.lock(slip.hash);
         let verdict = locked.verdict(slip);
         let found = match verdict {
             Verdict::Void => None,
@@ -253,15 +250,6 @@ fn take_out<H: Handle>(handle: &H, key: H::Key) -> Slip {
     let cache = handle.cache();
     let hash = cache.hasher.hash_one(&key);
     cache.shards.lock(hash).outstanding().take_out(hash, key, None)
-}
-
-/// What an entry weighs whose key lies with its ticket; `None` if the cache weighs nothing or the
-/// ticket is void, and then for good.
-fn weigh_ticketed<H: Handle>(handle: &H, slip: Slip, value: &H::Value) -> Option<u64> {
-    let cache = handle.cache();
-    let weigher = cache.weigher.as_ref()?;
-    let key = cache.shards.lock(slip.hash).outstanding().share_key(slip)?;
-    Some(weigher.weigh(&key, value))
 }
 
 impl<H: Handle> Drop for Ticket<H> {
@@ -336,7 +324,7 @@ impl<H: Handle> WriteTicket<H> {
     pub fn write(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let slip = self.slip.expect("a ticket is handed in once");
         let cache = self.handle.cache();
-        let mut room = cache.room(weigh_ticketed(&self.handle, slip, &value));
+        let mut room = cache.room(cache.weigh_ticketed(slip, &value));
         let find = |locked: &mut Locked<'_, _, _>| {
             locked.outstanding().void_others(slip);
             locked.find_ticketed(slip)

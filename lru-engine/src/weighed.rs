@@ -22,6 +22,7 @@ use crate::cache::Cache;
 use crate::error::Refused;
 use crate::error::RefusedReason;
 use crate::listener::Cause;
+use crate::outstanding::Slip;
 use crate::room::Fit;
 use crate::room::Outcome;
 use crate::room::Room;
@@ -102,6 +103,14 @@ impl<K, V, S> Cache<K, V, S> {
     #[inline]
     pub(crate) fn weigh(&self, key: &K, value: &V) -> Option<u64> {
         self.weigher.as_ref().map(|weigher| weigher.weigh(key, value))
+    }
+
+    /// What an entry weighs whose key lies with its ticket; `None` if the cache weighs nothing or
+    /// the ticket is void, and then for good.
+    pub(crate) fn weigh_ticketed(&self, slip: Slip, value: &V) -> Option<u64> {
+        let weigher = self.weigher.as_ref()?;
+        let key = self.shards.lock(slip.hash).outstanding().share_key(slip)?;
+        Some(weigher.weigh(&key, value))
     }
 
     /// Locks the shard of a hash, looks up a key that is to be inserted, and makes room for its
@@ -239,6 +248,12 @@ impl<'a, K, V> Locked<'a, K, V> {
             if is_rich_only { (self.share(), self.weight_share()) } else { (0, 0) };
         lack.place && self.len() > len_max
             || lack.weight.is_some() && self.weights().sum() > weight_max
+    }
+
+    /// The weight that is the shard's even share of the bound.
+    fn weight_share(&self) -> u64 {
+        let shards = self.owner();
+        shards.weight_budget().map_or(0, |budget| budget.capacity() / shards.count() as u64)
     }
 
     /// Takes room for an entry of `weight` from the budgets, or else from the shard's own least
