@@ -7,7 +7,9 @@ use crate::error::BuildError;
 use crate::hash::DefaultHasher;
 use crate::listener::Listener;
 use crate::listener::Removal;
+use crate::sharded::Shards;
 use crate::sharded::shard_count_default;
+use crate::weight::Weigher;
 
 /// Settings of a [`Cache`] to be built. Made by [`Cache::builder`].
 ///
@@ -25,11 +27,14 @@ pub struct Builder<K, V, S = DefaultHasher> {
     shards: Option<usize>,
     hasher: S,
     listener: Option<Listener<K, V>>,
+    weight_capacity: Option<u64>,
+    weigher: Option<Weigher<K, V>>,
     builds: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K, V> Cache<K, V> {
-    /// Settings for a cache; only [`capacity`](Builder::capacity) has no default.
+    /// Settings for a cache; only the bound has no default: [`capacity`](Builder::capacity),
+    /// [`weight_capacity`](Builder::weight_capacity), or both.
     ///
     /// ```
     /// let cache = lru_engine::Cache::builder().capacity(10).build()?;
@@ -42,6 +47,8 @@ impl<K, V> Cache<K, V> {
             shards: None,
             hasher: DefaultHasher::default(),
             listener: None,
+            weight_capacity: None,
+            weigher: None,
             builds: PhantomData,
         }
     }
@@ -58,6 +65,62 @@ impl<K, V, S> Builder<K, V, S> {
     /// ```
     pub fn capacity(self, capacity: usize) -> Self {
         Self { capacity: Some(capacity), ..self }
+    }
+
+    /// What all entries together never weigh more than, whatever shards they are in. Needs a
+    /// [`weigher`](Self::weigher); with [`capacity`](Self::capacity) as well, both are bounds.
+    ///
+    /// An entry may be as heavy as this; one that is heavier is refused, and the former value of
+    /// its key leaves the cache, since it is no longer the key's. [`Cause::Refused`] and
+    /// [`RefusedReason::TooHeavy`](crate::RefusedReason::TooHeavy) say so.
+    ///
+    /// Without `capacity` the default number of shards is that of a capacity of this many entries:
+    /// where few entries are expected because each weighs much, ask for few
+    /// [`shards`](Self::shards).
+    ///
+    /// [`Cause::Refused`]: crate::Cause::Refused
+    ///
+    /// ```
+    /// use lru_engine::Cache;
+    ///
+    /// let builder = Cache::<&str, Vec<u8>>::builder().weight_capacity(1_000).shards(1);
+    /// let cache = builder.weigher(|_key, value| value.len() as u64).build()?;
+    /// cache.insert("a", vec![0; 400]);
+    /// cache.insert("b", vec![0; 400]);
+    /// cache.insert("c", vec![0; 600]); // "a" has to go
+    /// assert_eq!((cache.keys_by_recency(), cache.weight()), (vec!["c", "b"], 1_000));
+    /// cache.insert("d", vec![0; 1_001]);
+    /// assert!(!cache.contains_key("d"));
+    /// # Ok::<(), lru_engine::BuildError>(())
+    /// ```
+    pub fn weight_capacity(self, weight_capacity: u64) -> Self {
+        Self { weight_capacity: Some(weight_capacity), ..self }
+    }
+
+    /// How heavy an entry is; 0 is legal. Needs a [`weight_capacity`](Self::weight_capacity).
+    ///
+    /// It is called once for each entry that is to come in, with nothing locked, and may use the
+    /// cache. What it answers holds for as long as the entry is in the cache, whatever the value
+    /// becomes. If it panics, the panic goes on to the caller, and the cache is as it was
+    /// (after a write by [`WriteTicket`](crate::WriteTicket), without the key).
+    ///
+    /// Entries of weight 0 leave in their turn like others, although nothing is won by it.
+    ///
+    /// Weights cost 8 bytes an entry, and an insert one more atomic write at most; a ticket is
+    /// handed in with one more lock. With several shards, an insert of an entry heavier than a
+    /// shard's even share empties its own shard and then others, one lock at a time. If several
+    /// threads insert entries at once that do not fit in together even into an empty cache, some
+    /// may be refused.
+    ///
+    /// ```
+    /// use lru_engine::{BuildError, Cache};
+    ///
+    /// let builder = Cache::<u32, String>::builder().capacity(10);
+    /// let unbounded = builder.weigher(|_key, value| value.len() as u64).build();
+    /// assert_eq!(unbounded.unwrap_err(), BuildError::WeightCapacityMissing);
+    /// ```
+    pub fn weigher(self, weigher: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
+        Self { weigher: Some(Weigher::new(weigher)), ..self }
     }
 
     /// The number of shards, rounded up to a power of two; at most 65 536, and at most one for
@@ -87,8 +150,8 @@ impl<K, V, S> Builder<K, V, S> {
     /// # Ok::<(), lru_engine::BuildError>(())
     /// ```
     pub fn hasher<T>(self, hasher: T) -> Builder<K, V, T> {
-        let Self { capacity, shards, listener, builds, .. } = self;
-        Builder { capacity, shards, hasher, listener, builds }
+        let Self { capacity, shards, listener, weight_capacity, weigher, builds, .. } = self;
+        Builder { capacity, shards, hasher, listener, weight_capacity, weigher, builds }
     }
 
     /// Who is told of every entry that leaves the cache, and why. Default: nobody.
@@ -114,8 +177,9 @@ impl<K, V, S> Builder<K, V, S> {
     ///
     /// # Errors
     ///
-    /// [`BuildError::CapacityMissing`] without [`capacity`](Self::capacity),
-    /// [`BuildError::ShardsZero`] after `shards(0)`.
+    /// [`BuildError::CapacityMissing`] without a bound,
+    /// [`BuildError::WeigherMissing`] and [`BuildError::WeightCapacityMissing`] if one of the two
+    /// was set without the other, [`BuildError::ShardsZero`] after `shards(0)`.
     ///
     /// ```
     /// use lru_engine::{BuildError, Cache};
@@ -124,11 +188,22 @@ impl<K, V, S> Builder<K, V, S> {
     /// assert_eq!(built.unwrap_err(), BuildError::ShardsZero);
     /// ```
     pub fn build(self) -> Result<Cache<K, V, S>, BuildError> {
-        let capacity = self.capacity.ok_or(BuildError::CapacityMissing)?;
-        let shards = self.shards.unwrap_or_else(|| shard_count_default(capacity));
-        if shards == 0 {
+        let Self { capacity, shards, hasher, listener, weight_capacity, weigher, .. } = self;
+        match (weight_capacity, &weigher) {
+            (Some(_), None) => return Err(BuildError::WeigherMissing),
+            (None, Some(_)) => return Err(BuildError::WeightCapacityMissing),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        if shards == Some(0) {
             return Err(BuildError::ShardsZero);
         }
-        Ok(Cache::with_shards(capacity, shards, self.hasher, self.listener))
+        let by_weight = weight_capacity.map(|weight| usize::try_from(weight).unwrap_or(usize::MAX));
+        let expected = capacity.or(by_weight).ok_or(BuildError::CapacityMissing)?;
+        let count = shards.unwrap_or_else(|| shard_count_default(expected));
+        let shards = Shards::new(capacity.unwrap_or(usize::MAX), weight_capacity, count);
+        let mut cache = Cache::of(shards, hasher);
+        cache.listener = listener;
+        cache.weigher = weigher;
+        Ok(cache)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | user code | runs |
 //! |---|---|
-//! | `Hash` | before any lock |
+//! | `Hash`, the weigher | before any lock |
 //! | destructors of keys and values, the listener | after unlocking; they may use the cache |
 //! | `Eq`, `Clone`, closures | while one shard is locked; using this cache there panics |
 //!
@@ -23,6 +23,8 @@ use crate::listener::Cause;
 use crate::listener::Listener;
 use crate::sharded::Shards;
 use crate::sharded::shard_count_default;
+use crate::weight::Weigher;
+use crate::weight::WeightBudget;
 
 /// An LRU cache that threads share: every method takes `&self`.
 ///
@@ -44,13 +46,18 @@ use crate::sharded::shard_count_default;
 /// [`WriteTicket`](crate::WriteTicket) keep a value that was read before a write, and comes after
 /// it, out of the cache.
 ///
-/// **User code.** `Hash`, loads, the listener and the destructors of keys and values run while
+/// **Weights.** With a [`weigher`](crate::Builder::weigher) the sum of the weights of all entries
+/// never exceeds the [`weight_capacity`](crate::Builder::weight_capacity) either: an insert evicts
+/// as many entries as it must, and one that is heavier than the whole bound is refused.
+///
+/// **User code.** `Hash`, loads, the weigher, the listener and the destructors of keys and values run while
 /// nothing is locked and may do anything. `Eq` (or [`Equivalent`]), `Clone` and the closures of
 /// [`get_with`](Self::get_with), [`peek_with`](Self::peek_with) and
 /// [`for_each_by_recency`](Self::for_each_by_recency) run while a shard is locked: keep them
 /// short; using the *same* cache inside them panics, at once and always, rather than wait for
-/// itself for ever ([`len`](Self::len), [`is_empty`](Self::is_empty) and
-/// [`capacity`](Self::capacity) lock nothing, and may be used). Dropping a ticket is using its
+/// itself for ever ([`len`](Self::len), [`is_empty`](Self::is_empty), [`weight`](Self::weight),
+/// [`capacity`](Self::capacity) and [`weight_capacity`](Self::weight_capacity) lock nothing, and may
+/// be used). Dropping a ticket is using its
 /// cache. Using *another* cache there is like taking a second lock: fine as long as
 /// there is an order among them. If user code panics, the panic goes on to the caller, and the
 /// cache is valid and usable afterwards.
@@ -93,6 +100,7 @@ pub struct Cache<K, V, S = DefaultHasher> {
     pub(crate) shards: Shards<K, V>,
     pub(crate) hasher: S,
     pub(crate) listener: Option<Listener<K, V>>,
+    pub(crate) weigher: Option<Weigher<K, V>>,
     /// The shard that `pop_lru` looks at next.
     pub(crate) pop_position: AtomicUsize,
     /// A mutex would make do with `Send`. Readers that share a value need `Sync`, so it is asked
@@ -134,19 +142,16 @@ impl<K, V, S> Cache<K, V, S> {
     /// ```
     #[must_use]
     pub fn with_hasher(capacity: usize, hasher: S) -> Self {
-        Self::with_shards(capacity, shard_count_default(capacity), hasher, None)
+        Self::of(Shards::new(capacity, None, shard_count_default(capacity)), hasher)
     }
 
-    pub(crate) fn with_shards(
-        capacity: usize,
-        shards: usize,
-        hasher: S,
-        listener: Option<Listener<K, V>>,
-    ) -> Self {
+    /// A cache of these shards that nobody listens to and nobody weighs for.
+    pub(crate) fn of(shards: Shards<K, V>, hasher: S) -> Self {
         Self {
-            shards: Shards::new(capacity, shards),
+            shards,
             hasher,
-            listener,
+            listener: None,
+            weigher: None,
             pop_position: AtomicUsize::new(0),
             shares: PhantomData,
         }
@@ -160,6 +165,17 @@ impl<K, V, S> Cache<K, V, S> {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.shards.budget().capacity()
+    }
+
+    /// The sum of the weights that [`weight`](Self::weight) never exceeds; `None` without a
+    /// [`weigher`](crate::Builder::weigher).
+    ///
+    /// ```
+    /// assert_eq!(lru_engine::Cache::<u32, u32>::new(10).weight_capacity(), None);
+    /// ```
+    #[must_use]
+    pub fn weight_capacity(&self) -> Option<u64> {
+        self.shards.weight_budget().map(WeightBudget::capacity)
     }
 
     /// The number of shards, a power of two.

@@ -16,12 +16,16 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusedReason {
-    /// There is no room, and an entry at the least recent end may displace nothing.
+    /// There is no room, and an entry at the least recent end may displace nothing; or, of an
+    /// entry that is weighed, other threads were taking all the room there is.
     Full,
     /// The key is there already, and what is there is left as it is.
     Present,
     /// The ticket was overtaken by a write, a removal or an invalidation of its key.
     Overtaken,
+    /// The entry is heavier than all entries may be together
+    /// ([`Builder::weight_capacity`](crate::Builder::weight_capacity)).
+    TooHeavy,
 }
 
 /// An entry that [`insert_cold`](crate::Cache::insert_cold) or a ticket did not take, given back.
@@ -57,6 +61,9 @@ impl<K, V> fmt::Display for Refused<K, V> {
             RefusedReason::Present => "the key is in the cache already",
             RefusedReason::Overtaken => {
                 "the key was written or invalidated since the ticket was taken"
+            }
+            RefusedReason::TooHeavy => {
+                "the entry is heavier than the weight_capacity of the whole cache"
             }
         })
     }
@@ -139,8 +146,15 @@ impl<E: Error + 'static> Error for LoadError<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// [`Builder::capacity`](crate::Builder::capacity) was not called.
+    /// Neither [`Builder::capacity`](crate::Builder::capacity) nor
+    /// [`Builder::weight_capacity`](crate::Builder::weight_capacity) was called.
     CapacityMissing,
+    /// [`Builder::weight_capacity`](crate::Builder::weight_capacity) was called without
+    /// [`Builder::weigher`](crate::Builder::weigher).
+    WeigherMissing,
+    /// [`Builder::weigher`](crate::Builder::weigher) was called without
+    /// [`Builder::weight_capacity`](crate::Builder::weight_capacity).
+    WeightCapacityMissing,
     /// [`Builder::shards`](crate::Builder::shards) was called with 0.
     ShardsZero,
 }
@@ -149,6 +163,12 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CapacityMissing => "a cache needs a bound: call capacity() before build()",
+            Self::WeigherMissing => {
+                "a bound on weight needs weights: call weigher() before build()"
+            }
+            Self::WeightCapacityMissing => {
+                "weights need a bound: call weight_capacity() before build()"
+            }
             Self::ShardsZero => "a cache has at least one shard: shards(0) asks for none",
         })
     }

@@ -3,7 +3,7 @@
 //! An insert finds its key, voids the tickets for it and enters under one lock. Only if its shard
 //! is short of entries while the cache is full does it lock twice: it gives its lock back, evicts
 //! from another shard, and looks its key up again. What leaves is told of and dropped when nothing
-//! is locked.
+//! is locked. Where entries are weighed, `weighed` does all this.
 
 use std::hash::BuildHasher;
 use std::hash::Hash;
@@ -24,15 +24,15 @@ impl<K, V, S> Cache<K, V, S> {
         &'a self,
         hash: u64,
         place: &mut Option<Place<'a>>,
-        find: impl Fn(&Locked<'a, K, V>) -> Option<SlotId>,
+        find: impl Fn(&mut Locked<'a, K, V>) -> Option<SlotId>,
     ) -> (Locked<'a, K, V>, Option<SlotId>) {
-        let locked = self.shards.lock(hash);
-        let found = find(&locked);
+        let mut locked = self.shards.lock(hash);
+        let found = find(&mut locked);
         if found.is_some() || !locked.is_short() {
             return (locked, found);
         }
-        let locked = self.take_place(hash, locked, place);
-        let found = find(&locked);
+        let mut locked = self.take_place(hash, locked, place);
+        let found = find(&mut locked);
         (locked, found)
     }
 
@@ -99,6 +99,10 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     /// If the key is there, the cache keeps the key it has and drops the one given. A cache of
     /// capacity 0 drops both. All that is dropped is dropped with nothing locked.
     ///
+    /// With a [`weigher`](crate::Builder::weigher) it evicts as many entries as make room for this
+    /// one, and drops an entry that is heavier than all may be together. The former value of its
+    /// key leaves the cache then too, since it is no longer the key's, and is returned.
+    ///
     /// ```
     /// let cache = lru_engine::Cache::new(1);
     /// assert_eq!(cache.insert("a", 1), None);
@@ -108,6 +112,9 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     /// ```
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         let hash = self.hasher.hash_one(&key);
+        if let Some(weigher) = &self.weigher {
+            return self.insert_weighed(hash, weigher, key, value);
+        }
         let mut place = None;
         let (mut locked, found) =
             self.lock_to_insert(hash, &mut place, |locked| locked.find(hash, &key));
@@ -125,8 +132,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] gives key and value back and says whether the cache was full or had the key (if
-    /// both, that it had the key).
+    /// [`Refused`] gives key and value back and says whether the cache was full, had the key (if
+    /// both, that it had the key), or could not take so heavy an entry even if it were empty.
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(2);
@@ -138,11 +145,12 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
     /// ```
     pub fn insert_cold(&self, key: K, value: V) -> Result<(), Refused<K, V>> {
         let hash = self.hasher.hash_one(&key);
+        let weight = self.weigh(&key, &value);
         let mut locked = self.shards.lock(hash);
         let found = locked.find(hash, &key);
         if found.is_none() {
             locked.outstanding().void(hash, &key);
         }
-        locked.insert_cold(hash, found, (key, value))
+        locked.insert_cold(hash, found, (key, value), weight)
     }
 }

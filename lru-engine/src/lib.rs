@@ -30,8 +30,8 @@
 //!
 //! 1. **Exact.** A hit makes its entry the most recently used; an insert into a full map or shard
 //!    evicts the least recently used one. No sampling, no buffers, no delay.
-//! 2. **Bounded.** There are never more entries than the capacity, not for a moment, and none is
-//!    evicted before there are as many. Memory is taken as entries come and not before; the array
+//! 2. **Bounded.** There are never more entries than the capacity, and they never weigh more than
+//!    a bound on weight, not for a moment; none is evicted before it has to be. Memory is taken as entries come and not before; the array
 //!    of entries of a map or a shard never grows past the capacity.
 //! 3. **Constant time.** `get`, `peek`, `insert`, `remove`, `insert_cold` and `pop_lru` of a map
 //!    take constant time, apart from the growth of its arrays and its index; nothing is rebuilt
@@ -40,7 +40,7 @@
 //! 4. **No surprise calls.** A key is hashed once by each call that is given it, and never again:
 //!    eviction, removal and growth use the hash that was stored. `Eq` is called on the entry that
 //!    is looked for, and of others on about one in 256 of those that lie near it.
-//! 5. **Nothing of yours under a lock that need not be.** `Hash`, loads, the listener and
+//! 5. **Nothing of yours under a lock that need not be.** `Hash`, loads, weigher, listener and
 //!    destructors run outside; `Eq`, `Clone` and closures run while one shard is locked, and using
 //!    the same cache there panics instead of hanging. See [`Cache`].
 //! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop`, a load, the listener or a
@@ -80,10 +80,13 @@
 //! | `iter` | entries by recency |
 //! | `map` | [`LruMap`]: a shard and a hasher |
 //! | `budget` | the capacity as places that shards take and give back |
+//! | `weight` | who weighs entries, the bound on the sum, and the weights in a shard |
+//! | `room` | what an insert holds before its entry comes in |
 //! | `flight` | one load that threads wait for |
 //! | `outstanding` | the tickets that are out in a shard, and what voids them |
 //! | `sharded` | shards behind locks; which shard a hash belongs to |
 //! | `cache` | [`Cache`]: hash, lock, act, unlock, drop |
+//! | `weighed` | making room for an entry that is weighed |
 //! | `insert` | what comes in, and letting go of what leaves for it |
 //! | `sweep` | what goes through all shards: length, counts, clearing, order |
 //! | `ticket` | [`Ticket`], [`WriteTicket`]: filling that a write overtakes |
@@ -135,6 +138,8 @@ mod mark;
 mod models;
 #[cfg(feature = "std")]
 mod outstanding;
+#[cfg(feature = "std")]
+mod room;
 mod shard;
 #[cfg(feature = "std")]
 mod sharded;
@@ -145,6 +150,10 @@ mod sweep;
 mod sync;
 #[cfg(feature = "std")]
 mod ticket;
+#[cfg(feature = "std")]
+mod weighed;
+#[cfg(feature = "std")]
+mod weight;
 
 #[cfg(feature = "std")]
 pub use crate::builder::Builder;

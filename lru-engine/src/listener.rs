@@ -31,8 +31,8 @@ pub enum Cause {
     /// [`invalidate`](crate::Cache::invalidate), [`invalidate_all`](crate::Cache::invalidate_all)
     /// or a [`WriteTicket`](crate::WriteTicket) made the cache forget it.
     Invalidated,
-    /// It was inserted and found no place: the capacity is 0, or other threads were inserting into
-    /// all the places that there are.
+    /// It was inserted and found no place: the capacity is 0, or it is heavier than all entries may
+    /// be together, or other threads were inserting into all the room that there is.
     Refused,
 }
 
@@ -98,12 +98,21 @@ impl<K, V> Listener<K, V> {
     /// Tells of each of several entries, and drops them. A panic of the listener goes on when it
     /// has been told of all.
     pub(crate) fn tell_all(&self, entries: Vec<(K, V)>, cause: Cause) {
+        self.tell_each(entries.iter().map(|(key, value)| (key, value, cause)));
+    }
+
+    /// Tells of each of several entries. A panic of the listener goes on when it has been told of
+    /// all.
+    pub(crate) fn tell_each<'e>(&self, left: impl Iterator<Item = (&'e K, &'e V, Cause)>)
+    where
+        K: 'e,
+        V: 'e,
+    {
         let mut first_panic = None;
-        for (key, value) in &entries {
+        for (key, value, cause) in left {
             let told = panic::catch_unwind(AssertUnwindSafe(|| self.tell(key, value, cause)));
             first_panic = first_panic.or(told.err());
         }
-        drop(entries);
         if let Some(payload) = first_panic {
             panic::resume_unwind(payload);
         }

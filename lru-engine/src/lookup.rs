@@ -172,7 +172,8 @@ impl<H: Handle> Load<H> {
         Pending { joined: flight.join() }
     }
 
-    /// Ends the load: puts a value in unless the load was overtaken, and answers those who wait.
+    /// Ends the load: puts a value in unless the load was overtaken or the value is too heavy, and
+    /// answers those who wait.
     ///
     /// # Errors
     ///
@@ -224,8 +225,8 @@ impl<H: Handle> Load<H> {
             }
         };
         // A refused value is dropped like a displaced one.
-        if let Ok(displaced) = filled {
-            self.ticket.settle(displaced);
+        if let Ok(outcome) = filled {
+            self.ticket.settle(outcome);
         }
         if let Some(payload) = panicked {
             panic::resume_unwind(payload);

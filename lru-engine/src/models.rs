@@ -215,3 +215,27 @@ fn places_go_from_shard_to_shard_and_are_never_too_many() {
         cache.check_invariants();
     });
 }
+
+/// Issue: the weight is never above the bound, and an insert that needs all of it comes in or is
+/// refused, whatever the other one holds.
+#[test]
+fn weight_goes_from_shard_to_shard_and_is_never_too_much() {
+    loom::model(|| {
+        let builder = Cache::builder().weight_capacity(3).shards(2);
+        let builder = builder.weigher(|_key, value| *value as u64);
+        let hasher = BuildHasherDefault::<Spread>::default();
+        let cache = Arc::new(builder.hasher(hasher).build().expect("it has a bound"));
+        cache.insert(0_u64, 1_usize);
+        cache.insert(1, 2);
+        let other = {
+            let cache = Arc::clone(&cache);
+            thread::spawn(move || {
+                cache.insert(2, 3);
+            })
+        };
+        cache.insert(3, 2);
+        assert!(cache.weight() <= 3);
+        other.join().expect("it does not panic");
+        cache.check_invariants();
+    });
+}

@@ -16,6 +16,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::hash::Hasher;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use equivalent::Equivalent;
@@ -37,10 +38,47 @@ pub(crate) enum Verdict {
     Void,
 }
 
+/// The key of a ticket. It is shared while a weigher looks at it, with nothing locked.
+#[derive(Debug)]
+enum TicketKey<K> {
+    Own(K),
+    Shared(Arc<K>),
+}
+
+impl<K> TicketKey<K> {
+    fn shared(self) -> Arc<K> {
+        match self {
+            Self::Own(key) => Arc::new(key),
+            Self::Shared(key) => key,
+        }
+    }
+
+    fn into_key(self) -> K {
+        match self {
+            Self::Own(key) => key,
+            Self::Shared(key) => {
+                let key = Arc::into_inner(key);
+                key.expect("whoever weighs for a ticket does so before it is handed in")
+            }
+        }
+    }
+}
+
+impl<K> Deref for TicketKey<K> {
+    type Target = K;
+
+    fn deref(&self) -> &K {
+        match self {
+            Self::Own(key) => key,
+            Self::Shared(key) => key,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Record<K, V> {
     number: u64,
-    key: K,
+    key: TicketKey<K>,
     verdict: Verdict,
     /// The load that readers of the key may join.
     flight: Option<Arc<Flight<V>>>,
@@ -69,6 +107,7 @@ impl<K, V> Outstanding<K, V> {
     pub(crate) fn take_out(&mut self, hash: u64, key: K, flight: Option<Arc<Flight<V>>>) -> Slip {
         self.last += 1;
         let number = self.last;
+        let key = TicketKey::Own(key);
         let record = Record { number, key, verdict: Verdict::Valid, flight };
         self.by_hash.entry(hash).or_default().push(record);
         Slip { hash, number }
@@ -90,6 +129,20 @@ impl<K, V> Outstanding<K, V> {
         record.expect("a ticket is in the table until it is handed in")
     }
 
+    /// The key of a ticket that is out, to be looked at with nothing locked and let go of before
+    /// the ticket is handed in; `None` if the ticket is void.
+    pub(crate) fn share_key(&mut self, slip: Slip) -> Option<Arc<K>> {
+        let records = self.by_hash.get_mut(&slip.hash)?;
+        let position = records.iter().position(|record| record.number == slip.number)?;
+        if records[position].verdict == Verdict::Void {
+            return None;
+        }
+        let record = records.swap_remove(position);
+        let key = record.key.shared();
+        records.push(Record { key: TicketKey::Shared(Arc::clone(&key)), ..record });
+        Some(key)
+    }
+
     /// Hands a ticket in, and gives its key back.
     pub(crate) fn hand_in(&mut self, slip: Slip) -> K {
         let records = self.by_hash.get_mut(&slip.hash);
@@ -100,7 +153,7 @@ impl<K, V> Outstanding<K, V> {
         if records.is_empty() {
             self.by_hash.remove(&slip.hash);
         }
-        record.key
+        record.key.into_key()
     }
 
     /// The load of a key that a reader may join.
@@ -113,7 +166,7 @@ impl<K, V> Outstanding<K, V> {
         }
         let records = self.by_hash.get(&hash)?.iter();
         let mut joinable = records.filter_map(|record| Some((record, record.flight.as_ref()?)));
-        joinable.find(|(record, _)| key.equivalent(&record.key)).map(|(_, flight)| flight)
+        joinable.find(|(record, _)| key.equivalent(&*record.key)).map(|(_, flight)| flight)
     }
 
     /// Voids every ticket for a key that is out.
@@ -126,7 +179,7 @@ impl<K, V> Outstanding<K, V> {
             return;
         }
         for record in self.by_hash.get_mut(&hash).into_iter().flatten() {
-            if key.equivalent(&record.key) {
+            if key.equivalent(&*record.key) {
                 record.void();
             }
         }
@@ -144,7 +197,7 @@ impl<K, V> Outstanding<K, V> {
             unreachable!("a ticket is in the table until it is handed in");
         };
         for record in before.iter_mut().chain(after) {
-            if record.key == own.key {
+            if *record.key == *own.key {
                 record.void();
             }
         }

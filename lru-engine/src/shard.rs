@@ -99,6 +99,31 @@ impl<K, V> Shard<K, V> {
         self.stats
     }
 
+    /// Whether there is no room for one more entry.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.len() >= self.capacity
+    }
+
+    /// The slot of the least recently used entry.
+    pub(crate) fn back(&self) -> Option<SlotId> {
+        self.arena.back()
+    }
+
+    /// The slot that the next entry to leave has its place filled from.
+    pub(crate) fn last(&self) -> Option<SlotId> {
+        self.arena.last()
+    }
+
+    /// Makes the entry of a slot the most recently used.
+    pub(crate) fn touch(&mut self, id: SlotId) {
+        self.arena.touch(id);
+    }
+
+    /// Counts an entry that is weighed and was refused.
+    pub(crate) fn count_refusal(&mut self) {
+        self.stats.weight_refusals += 1;
+    }
+
     /// The entries, most recently used first.
     pub(crate) fn entries(&self) -> Items<'_, Entry<K, V>> {
         self.arena.items()

@@ -11,7 +11,7 @@
 //! threads on neighbouring shards do not slow each other.
 //!
 //! Invariants: the number of shards is a power of two and never changes; each entry occupies a
-//! place of the budget; a thread holds at most one lock of a cache.
+//! place of the budget, and its weight where entries are weighed; a thread holds at most one lock of a cache.
 
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
@@ -34,6 +34,8 @@ use crate::shard::Cleared;
 use crate::shard::Displaced;
 use crate::shard::Shard;
 use crate::sync::AtomicUsize;
+use crate::weight::WeightBudget;
+use crate::weight::Weights;
 
 // The models of what stands on the lock take the checker's own: that lets a waiting thread sleep
 // until it is woken, where the shards' lock would look again and again. This lock has its own model.
@@ -58,9 +60,11 @@ const SHARD_CAPACITY_MIN: usize = 128;
 
 /// What one lock guards.
 #[derive(Debug)]
-struct Guarded<K, V> {
-    shard: Shard<K, V>,
+pub(crate) struct Guarded<K, V> {
+    pub(crate) shard: Shard<K, V>,
     outstanding: Outstanding<K, V>,
+    /// Empty unless the cache has a weigher.
+    pub(crate) weights: Weights,
 }
 
 #[derive(Debug)]
@@ -73,6 +77,8 @@ pub(crate) struct Shards<K, V> {
     shards: Box<[Padded<K, V>]>,
     bits: u32,
     budget: Budget,
+    /// Only in a cache that has a weigher.
+    weight_budget: Option<Box<WeightBudget>>,
     /// The entries that each shard has at least when a full cache has come to rest.
     share: usize,
     /// The shard that was found to have more than its share the last time that one was looked for.
@@ -82,13 +88,18 @@ pub(crate) struct Shards<K, V> {
 impl<K, V> Shards<K, V> {
     /// Shards for `capacity` entries in all. `count` is rounded up to a power of two; there are at
     /// most [`SHARDS_MAX`], and no more than entries.
-    pub(crate) fn new(capacity: usize, count: usize) -> Self {
+    pub(crate) fn new(capacity: usize, weight_capacity: Option<u64>, count: usize) -> Self {
         let asked_bits = count.clamp(1, SHARDS_MAX).next_power_of_two().ilog2();
         let bits = asked_bits.min(capacity.max(1).ilog2());
-        let guarded = || Guarded { shard: Shard::new(capacity), outstanding: Outstanding::new() };
+        let guarded = || Guarded {
+            shard: Shard::new(capacity),
+            outstanding: Outstanding::new(),
+            weights: Weights::default(),
+        };
         let shards = (0..1 << bits).map(|_| Padded(Lock::new(guarded()))).collect();
         let (budget, share) = (Budget::new(capacity), capacity >> bits);
-        Self { shards, bits, budget, share, richest: AtomicUsize::new(0) }
+        let weight_budget = weight_capacity.map(|capacity| Box::new(WeightBudget::new(capacity)));
+        Self { shards, bits, budget, weight_budget, share, richest: AtomicUsize::new(0) }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -99,10 +110,29 @@ impl<K, V> Shards<K, V> {
         &self.budget
     }
 
+    pub(crate) fn weight_budget(&self) -> Option<&WeightBudget> {
+        self.weight_budget.as_deref()
+    }
+
+    /// The shard to begin with when one is looked for that has more than its share.
+    pub(crate) fn richest(&self) -> usize {
+        self.richest.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_richest(&self, position: usize) {
+        self.richest.store(position & (self.count() - 1), Ordering::Relaxed);
+    }
+
     /// Locks the shard that a hash belongs to.
     #[inline]
     pub(crate) fn lock(&self, hash: u64) -> Locked<'_, K, V> {
         self.lock_at(shard_position(hash, self.bits))
+    }
+
+    /// Whether a hash belongs to the shard at a position, counted as in
+    /// [`lock_at`](Self::lock_at).
+    pub(crate) fn is_at(&self, hash: u64, position: usize) -> bool {
+        shard_position(hash, self.bits) == position & (self.shards.len() - 1)
     }
 
     /// Locks the shard at a position, counted from 0 and round again past the last.
@@ -122,18 +152,21 @@ impl<K, V> Shards<K, V> {
     /// of any shard, and keeps its place. The place is for a shard that is short of entries.
     #[cold]
     pub(crate) fn evict_elsewhere(&self) -> Option<((K, V), Place<'_>)> {
-        let first = self.richest.load(Ordering::Relaxed);
+        let first = self.richest();
         let evict = |min: usize| {
             (first..first + self.count()).find_map(|position| {
                 let mut locked = self.lock_at(position);
                 let is_rich = locked.len() >= min;
-                let evicted = is_rich.then(|| locked.guarded.shard.evict_back())?;
-                self.richest.store(position & (self.count() - 1), Ordering::Relaxed);
-                evicted
+                let evicted = is_rich.then(|| locked.evict_back()).flatten()?;
+                self.note_richest(position);
+                // Only where entries are weighed, and a void ticket is handed in.
+                if let Some(budget) = self.weight_budget() {
+                    budget.give_back(evicted.weight);
+                }
+                Some((evicted.entry, evicted.place))
             })
         };
-        let evicted = evict(self.share + 1).or_else(|| evict(1))?;
-        Some((evicted, self.budget.place()))
+        evict(self.share + 1).or_else(|| evict(1))
     }
 }
 
@@ -148,12 +181,20 @@ pub(crate) fn shard_count_default(capacity: usize) -> usize {
 /// A shard that this thread has locked. It is unlocked first and unmarked second.
 ///
 /// Looking goes straight to the [`Shard`]; whatever changes the number of entries goes through
-/// the functions here, which keep the budget in step.
+/// the functions here and in `weighed`, which keep the budgets in step.
 #[derive(Debug)]
 pub(crate) struct Locked<'a, K, V> {
-    guarded: Guard<'a, Guarded<K, V>>,
+    pub(crate) guarded: Guard<'a, Guarded<K, V>>,
     shards: &'a Shards<K, V>,
     _mark: Mark,
+}
+
+/// An entry that was evicted, whose place and weight are kept for another.
+#[derive(Debug)]
+pub(crate) struct Evicted<'a, K, V> {
+    pub(crate) entry: (K, V),
+    pub(crate) place: Place<'a>,
+    pub(crate) weight: u64,
 }
 
 impl<'a, K, V> Locked<'a, K, V> {
@@ -188,7 +229,13 @@ impl<'a, K, V> Locked<'a, K, V> {
     /// Whether the shard has less than its even share of the capacity.
     #[inline]
     pub(crate) fn is_short(&self) -> bool {
-        self.guarded.shard.len() < self.shards.share
+        self.guarded.shard.len() < self.share()
+    }
+
+    /// The entries that are the shard's even share of the capacity.
+    #[inline]
+    pub(crate) fn share(&self) -> usize {
+        self.shards.share
     }
 
     /// Makes an entry the most recently used. `found` is what [`find`](Shard::find) said of its
@@ -225,17 +272,50 @@ impl<'a, K, V> Locked<'a, K, V> {
         hash: u64,
         found: Option<SlotId>,
         (key, value): (K, V),
+        weight: Option<u64>,
     ) -> Result<(), Refused<K, V>> {
         let shard = &mut self.guarded.shard;
         if found.is_some() {
             return shard.insert_cold(hash, found, key, value);
+        }
+        let mut held = None;
+        if let Some((weight, budget)) = weight.zip(self.shards.weight_budget()) {
+            if weight > budget.capacity() {
+                return Err(shard.refuse_cold(key, value, RefusedReason::TooHeavy));
+            }
+            let held = held.insert(budget.hold());
+            if !held.fill_to(weight) {
+                return Err(shard.refuse_cold(key, value, RefusedReason::Full));
+            }
         }
         let Some(place) = self.shards.budget.take() else {
             return Err(shard.refuse_cold(key, value, RefusedReason::Full));
         };
         shard.insert_cold(hash, None, key, value)?;
         place.occupy();
+        if let Some((mut held, weight)) = held.zip(weight) {
+            held.occupy(weight);
+            self.guarded.weights.push(weight);
+        }
         Ok(())
+    }
+
+    /// The shards that this is one of.
+    pub(crate) fn owner(&self) -> &'a Shards<K, V> {
+        self.shards
+    }
+
+    /// What the entries of the shard weigh.
+    pub(crate) fn weights(&self) -> &Weights {
+        &self.guarded.weights
+    }
+
+    /// Evicts the least recently used entry.
+    pub(crate) fn evict_back(&mut self) -> Option<Evicted<'a, K, V>> {
+        let back = self.guarded.shard.back()?;
+        let weight = self.guarded.weights.remove(back);
+        let entry = self.guarded.shard.evict_back()?;
+        Some(Evicted { entry, place: self.shards.budget.place(), weight })
     }
 
     /// Takes the entry of a key out.
@@ -243,30 +323,37 @@ impl<'a, K, V> Locked<'a, K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let entry = self.guarded.shard.remove(hash, key)?;
-        self.shards.budget.give_back(1);
-        Some(entry)
+        let found = self.guarded.shard.find(hash, key)?;
+        Some(self.remove_slot(found))
     }
 
     /// Takes the entry of a slot out.
     pub(crate) fn remove_slot(&mut self, found: SlotId) -> (K, V) {
+        let weighed = self.shards.weight_budget();
+        let weighed = weighed.map(|budget| (budget, self.guarded.weights.remove(found)));
         let entry = self.guarded.shard.remove_slot(found);
         self.shards.budget.give_back(1);
+        if let Some((budget, weight)) = weighed {
+            budget.give_back(weight);
+        }
         entry
     }
 
     /// Takes the least recently used entry out.
     pub(crate) fn pop_back(&mut self) -> Option<(K, V)> {
-        let entry = self.guarded.shard.pop_back()?;
-        self.shards.budget.give_back(1);
-        Some(entry)
+        let back = self.guarded.shard.back()?;
+        Some(self.remove_slot(back))
     }
 
     /// Takes everything out, memory included.
     pub(crate) fn clear(&mut self) -> Cleared<K, V> {
         let len = self.guarded.shard.len();
+        let weight = self.guarded.weights.clear();
         let cleared = self.guarded.shard.clear();
         self.shards.budget.give_back(len);
+        if let Some(budget) = self.shards.weight_budget() {
+            budget.give_back(weight);
+        }
         cleared
     }
 }
@@ -307,7 +394,7 @@ mod tests {
             (1_000, 64, 64),
             (1 << 20, usize::MAX, SHARDS_MAX),
         ] {
-            assert_eq!(Shards::<u8, u8>::new(capacity, asked).count(), count);
+            assert_eq!(Shards::<u8, u8>::new(capacity, None, asked).count(), count);
         }
     }
 }

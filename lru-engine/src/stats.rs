@@ -35,6 +35,9 @@ pub struct Stats {
     pub removals: u64,
     /// Entries that `insert_cold` gave back.
     pub cold_refusals: u64,
+    /// Entries that are weighed, and that `insert`, `fill` or `write` refused: heavier than the
+    /// whole bound, or other threads were taking all the room there is.
+    pub weight_refusals: u64,
 }
 
 impl Stats {
@@ -51,8 +54,16 @@ impl Stats {
 
     /// Adds the counts of another shard to these.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { hits, misses, inserts, replacements, evictions, removals, cold_refusals } =
-            other;
+        let Self {
+            hits,
+            misses,
+            inserts,
+            replacements,
+            evictions,
+            removals,
+            cold_refusals,
+            weight_refusals,
+        } = other;
         self.hits += hits;
         self.misses += misses;
         self.inserts += inserts;
@@ -60,5 +71,6 @@ impl Stats {
         self.evictions += evictions;
         self.removals += removals;
         self.cold_refusals += cold_refusals;
+        self.weight_refusals += weight_refusals;
     }
 }

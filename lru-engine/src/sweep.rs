@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::cache::Cache;
 use crate::listener::Cause;
 use crate::stats::Stats;
+use crate::weight::WeightBudget;
 
 impl<K, V, S> Cache<K, V, S> {
     /// The number of entries. Locks nothing.
@@ -24,6 +25,24 @@ impl<K, V, S> Cache<K, V, S> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.budget().taken()
+    }
+
+    /// The sum of the weights of all entries; 0 without a
+    /// [`weigher`](crate::Builder::weigher). Locks nothing.
+    ///
+    /// What another thread is inserting may be counted already; the sum never exceeds the bound.
+    ///
+    /// ```
+    /// let builder = lru_engine::Cache::<u32, String>::builder().weight_capacity(100);
+    /// let cache = builder.weigher(|_key, value| value.len() as u64).build()?;
+    /// cache.insert(1, "four".to_owned());
+    /// cache.insert(2, String::new());
+    /// assert_eq!((cache.weight(), cache.len()), (4, 2));
+    /// # Ok::<(), lru_engine::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.shards.weight_budget().map_or(0, WeightBudget::taken)
     }
 
     /// Whether there is no entry. Locks nothing.
@@ -186,12 +205,17 @@ impl<K, V, S> Cache<K, V, S> {
     /// ```
     #[cfg(any(test, feature = "check"))]
     pub fn check_invariants(&self) {
-        let mut len = 0;
+        let (mut len, mut weight) = (0, 0);
         for mut locked in self.shards.lock_each() {
             locked.check_invariants();
             locked.outstanding().check_invariants();
             len += locked.len();
+            weight += locked.weights().sum();
+            if self.weigher.is_some() {
+                locked.weights().check_invariants(locked.len());
+            }
         }
+        assert_eq!(weight, self.weight(), "the bound and the shards differ in weight");
         assert_eq!(len, self.len(), "the budget and the shards differ in length");
         assert!(len <= self.capacity(), "{len} entries of {}", self.capacity());
     }

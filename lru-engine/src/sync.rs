@@ -17,6 +17,8 @@ use loom::sync::Mutex;
 #[cfg(loom)]
 use loom::sync::MutexGuard;
 #[cfg(loom)]
+pub(crate) use loom::sync::atomic::AtomicU64;
+#[cfg(loom)]
 pub(crate) use loom::sync::atomic::AtomicUsize;
 
 #[cfg(not(loom))]
@@ -25,6 +27,8 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 #[cfg(not(loom))]
 use std::sync::MutexGuard;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::AtomicUsize;
 

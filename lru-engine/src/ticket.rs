@@ -21,11 +21,11 @@ use crate::error::RefusedReason;
 use crate::listener::Cause;
 use crate::outstanding::Slip;
 use crate::outstanding::Verdict;
-use crate::shard::Displaced;
+use crate::room::Outcome;
 use crate::sharded::Locked;
 
 /// What a fill displaced, or the entry that it did not take.
-type Filled<K, V> = Result<Displaced<K, V>, Refused<K, V>>;
+type Filled<K, V> = Result<Outcome<K, V>, Refused<K, V>>;
 
 mod sealed {
     /// Keeps other crates from adding handles.
@@ -162,8 +162,9 @@ impl<H: Handle> Ticket<H> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] gives key and value back: [`RefusedReason::Overtaken`]. The cache is as whoever
-    /// overtook the ticket left it.
+    /// [`Refused`] gives key and value back: [`RefusedReason::Overtaken`], and the cache is as
+    /// whoever overtook the ticket left it; or, of an entry that is weighed,
+    /// [`RefusedReason::TooHeavy`] or [`RefusedReason::Full`], and the key is not in the cache.
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(10);
@@ -171,14 +172,13 @@ impl<H: Handle> Ticket<H> {
     /// assert_eq!(cache.get("a"), Some(1));
     /// ```
     pub fn fill(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
-        let displaced = self.fill_unsettled(value)?;
-        self.settle(displaced);
-        Ok(())
+        let outcome = self.fill_unsettled(value)?;
+        self.handle.cache().settle_or_refuse(outcome)
     }
 
     /// Lets go of what [`fill_unsettled`](Self::fill_unsettled) displaced.
-    pub(crate) fn settle(&self, displaced: Displaced<H::Key, H::Value>) {
-        drop(self.handle.cache().settle(displaced));
+    pub(crate) fn settle(&self, outcome: Outcome<H::Key, H::Value>) {
+        drop(self.handle.cache().settle_or_refuse(outcome));
     }
 
     /// Hands the ticket in with nothing, and gives its key back; `None` if it is in already.
@@ -190,19 +190,25 @@ impl<H: Handle> Ticket<H> {
     /// Like [`fill`](Self::fill), but leaves what the insert displaced to the caller.
     pub(crate) fn fill_unsettled(&mut self, value: H::Value) -> Filled<H::Key, H::Value> {
         let slip = self.slip.expect("a ticket is handed in once");
-        let mut place = None;
-        let find = |locked: &Locked<'_, _, _>| match locked.verdict(slip) {
+        let find = |locked: &mut Locked<'_, _, _>| match locked.verdict(slip) {
             Verdict::Void => None,
             Verdict::Valid => locked.find_ticketed(slip),
         };
         let cache = self.handle.cache();
-        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut place, find);
+        let mut room = cache.room(cache.weigh_ticketed(slip, &value));
+        let (mut locked, found) = cache.lock_with_room(slip.hash, &mut room, find);
         let verdict = locked.verdict(slip);
         self.slip = None;
         let key = locked.outstanding().hand_in(slip);
         match verdict {
-            Verdict::Void => Err(Refused { key, value, reason: RefusedReason::Overtaken }),
-            Verdict::Valid => Ok(locked.insert(slip.hash, found, (key, value), place.take())),
+            Verdict::Void => {
+                drop(locked);
+                cache.let_go(room.take_evicted(), Cause::Evicted);
+                Err(Refused { key, value, reason: RefusedReason::Overtaken })
+            }
+            Verdict::Valid => {
+                Ok(locked.insert_with_room(slip.hash, found, (key, value), &mut room))
+            }
         }
     }
 
@@ -213,7 +219,7 @@ impl<H: Handle> Ticket<H> {
     /// # Errors
     ///
     /// [`Refused`] gives key and value back and says whether the ticket was overtaken, the key was
-    /// there, or the cache was full.
+    /// there, the cache was full, or the entry is heavier than all may be together.
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(1);
@@ -223,7 +229,9 @@ impl<H: Handle> Ticket<H> {
     /// ```
     pub fn fill_cold(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let slip = self.slip.expect("a ticket is handed in once");
-        let mut locked = self.handle.cache().shards.lock(slip.hash);
+        let cache = self.handle.cache();
+        let weight = cache.weigh_ticketed(slip, &value);
+        let mut locked = cache.shards.lock(slip.hash);
         let verdict = locked.verdict(slip);
         let found = match verdict {
             Verdict::Void => None,
@@ -233,7 +241,7 @@ impl<H: Handle> Ticket<H> {
         let key = locked.outstanding().hand_in(slip);
         match verdict {
             Verdict::Void => Err(Refused { key, value, reason: RefusedReason::Overtaken }),
-            Verdict::Valid => locked.insert_cold(slip.hash, found, (key, value)),
+            Verdict::Valid => locked.insert_cold(slip.hash, found, (key, value), weight),
         }
     }
 }
@@ -302,8 +310,9 @@ impl<H: Handle> WriteTicket<H> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] gives key and value back: [`RefusedReason::Overtaken`], and the key is not in
-    /// the cache.
+    /// [`Refused`] gives key and value back, and the key is not in the cache:
+    /// [`RefusedReason::Overtaken`]; or, of an entry that is weighed,
+    /// [`RefusedReason::TooHeavy`] or [`RefusedReason::Full`].
     ///
     /// ```
     /// let cache = lru_engine::Cache::new(10);
@@ -315,26 +324,29 @@ impl<H: Handle> WriteTicket<H> {
     pub fn write(mut self, value: H::Value) -> Result<(), Refused<H::Key, H::Value>> {
         let slip = self.slip.expect("a ticket is handed in once");
         let cache = self.handle.cache();
-        let mut place = None;
-        let find = |locked: &Locked<'_, _, _>| locked.find_ticketed(slip);
-        let (mut locked, found) = cache.lock_to_insert(slip.hash, &mut place, find);
-        locked.outstanding().void_others(slip);
+        let mut room = cache.room(cache.weigh_ticketed(slip, &value));
+        let find = |locked: &mut Locked<'_, _, _>| {
+            locked.outstanding().void_others(slip);
+            locked.find_ticketed(slip)
+        };
+        let (mut locked, found) = cache.lock_with_room(slip.hash, &mut room, find);
         let verdict = locked.verdict(slip);
         // No `Eq` from here on: until it has run, the destructor is the way out.
         self.slip = None;
         let key = locked.outstanding().hand_in(slip);
         if verdict == Verdict::Valid {
-            let displaced = locked.insert(slip.hash, found, (key, value), place.take());
+            let outcome = locked.insert_with_room(slip.hash, found, (key, value), &mut room);
             drop(locked);
-            cache.settle(displaced);
-            return Ok(());
+            return cache.settle_or_refuse(outcome);
         }
         let removed = found.map(|found| locked.remove_slot(found));
         drop(locked);
         let refused = Refused { key, value, reason: RefusedReason::Overtaken };
+        let evicted = room.take_evicted();
         if let Some((key, value)) = removed {
             cache.tell(&key, &value, Cause::Invalidated);
         }
+        cache.let_go(evicted, Cause::Evicted);
         Err(refused)
     }
 

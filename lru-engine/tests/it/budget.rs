@@ -1,4 +1,4 @@
-//! One budget of places for all shards.
+//! One budget of places for all shards, and one of weight.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -118,6 +118,62 @@ fn threads_never_see_more_entries_than_the_capacity() {
             });
             cache.check_invariants();
             assert_eq!(cache.stats().evictions > 0, is_evicting, "{capacity}, {shards}");
+        }
+    });
+}
+
+/// One thread's turns: every way in and out, with weights from 0 to beyond the bound.
+fn weigh_in_and_out(cache: &Cache<u64, u64>, seed: u64, weight_max: u64) {
+    let mut random = Random::new(seed);
+    for step in 0..6_000 {
+        let (key, weight) = (random.below(200), random.below(weight_max));
+        match random.below(20) {
+            0 => drop(cache.remove(&key)),
+            1 => drop(cache.pop_lru()),
+            2 => drop(cache.ticket(key).fill(weight)),
+            3 => drop(cache.write_ticket(key).write(weight)),
+            4 => drop(cache.insert_cold(key, weight)),
+            5 => drop(cache.get_or_insert_with(key, || weight)),
+            6 if step % 64 == 0 => cache.clear(),
+            _ => drop(cache.insert(key, weight)),
+        }
+    }
+}
+
+/// Issue: the sum is never above the bound, not for a moment, over all shards, and in the end it
+/// is that of the entries.
+#[test]
+fn threads_never_see_more_weight_than_the_bound() {
+    watched("weights", || {
+        for (bound, shards, weight_max, capacity) in
+            [(1_000, 16, 60, 20), (100, 8, 130, usize::MAX), (500, 1, 40, usize::MAX)]
+        {
+            let builder = Cache::<u64, u64>::builder().weight_capacity(bound).shards(shards);
+            let builder = builder.capacity(capacity);
+            let cache = builder.weigher(|_key, value| *value).build().unwrap();
+            let done = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        let (weight, len) = (cache.weight(), cache.len());
+                        assert!(weight <= bound && len <= capacity, "{weight} of {bound}, {len}");
+                    }
+                });
+                let workers: Vec<_> = (0..3)
+                    .map(|seed| {
+                        let cache = &cache;
+                        scope.spawn(move || weigh_in_and_out(cache, seed, weight_max))
+                    })
+                    .collect();
+                let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+                done.store(true, Ordering::Relaxed);
+                ended.into_iter().for_each(|end| end.unwrap());
+            });
+            cache.check_invariants();
+            let mut sum = 0;
+            cache.for_each_by_recency(|_key, value| sum += value);
+            assert_eq!(sum, cache.weight(), "bound {bound}, {shards} shards");
+            assert!(cache.stats().evictions > 0 && cache.tickets_out() == 0);
         }
     });
 }

@@ -20,3 +20,4 @@ mod traces;
 mod traits;
 mod unwind;
 mod watchdog;
+mod weights;

@@ -185,7 +185,7 @@ fn compare(subject: &impl Subject, naive: &Naive, step: usize, op: Op) {
     assert_eq!(subject.stats(), naive.stats, "counts after step {step}, {op:?}");
 }
 
-/// The four subjects: each type, with a good hasher and with the worst.
+/// The subjects: each type, with a good hasher and with the worst, and a cache that weighs.
 fn check_all(capacity: usize, ops: &[Op]) {
     check(&mut LruMap::new(capacity), Change::InPlace, capacity, ops);
     let mut map = LruMap::with_hasher(capacity, BuildZero::default());
@@ -194,6 +194,12 @@ fn check_all(capacity: usize, ops: &[Op]) {
     check(&mut cache, Change::ByInsert, capacity, ops);
     let mut cache = one_shard(capacity, BuildZero::default());
     check(&mut cache, Change::ByInsert, capacity, ops);
+    // Where each entry weighs 1, a bound on the weight is a capacity, but that none fits into 0.
+    if capacity > 0 {
+        let builder = Cache::builder().weight_capacity(capacity as u64).shards(1);
+        let mut cache = builder.weigher(|_key, _value| 1).build().unwrap();
+        check(&mut cache, Change::ByInsert, capacity, ops);
+    }
 }
 
 fn any_op(keys: u8) -> impl Strategy<Value = Op> {

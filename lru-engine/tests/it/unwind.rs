@@ -31,6 +31,7 @@ enum Call {
     Drop,
     Closure,
     Listener,
+    Weigher,
 }
 
 /// What the panics of this test say, to tell them from failures.
@@ -282,7 +283,7 @@ fn panics(act: impl FnOnce()) -> bool {
 /// prevent is prevented whole, and all else has happened by the time it is called.
 fn takes_place(call: Call) -> bool {
     match call {
-        Call::Hash | Call::Eq => false,
+        Call::Hash | Call::Eq | Call::Weigher => false,
         Call::Clone | Call::Drop | Call::Closure | Call::Listener => true,
     }
 }
@@ -313,9 +314,9 @@ fn run_script<S: Subject>(mut subject: S, call: Call, calls_before: u32) -> bool
                 let order = subject.order();
                 assert!(order == after || panicked && order == before, "{place}: {order:?}");
             }
-            // The destructor of an announced write whose `Eq` panicked forgets the key, and here
+            // The destructor of an announced write whose `Eq` or weigher panicked forgets the key, and here
             // all keys have one hash.
-            Op::Write(..) if panicked && call == Call::Eq => {
+            Op::Write(..) if panicked && !takes_place(call) && call != Call::Hash => {
                 assert!([Vec::new(), before].contains(&subject.order()), "{place}");
             }
             _ if panicked && !takes_place(call) => assert_eq!(subject.order(), before, "{place}"),
@@ -349,7 +350,7 @@ fn cache() -> Cache<Probe, Probe, BuildZero> {
 }
 
 thread_local! {
-    /// The ledger of the script that runs, for a listener, which cannot hold one.
+    /// The ledger of the script that runs, for a listener or a weigher, which cannot hold one.
     static LEDGER: RefCell<Option<Rc<Ledger>>> = const { RefCell::new(None) };
 }
 
@@ -361,6 +362,18 @@ fn listened_cache() -> Cache<Probe, Probe, BuildZero> {
         }
     };
     builder.listener(listener).build().unwrap()
+}
+
+/// Each entry weighs 1, so that the bound is a capacity and the naive twin is the same.
+fn weighed_cache() -> Cache<Probe, Probe, BuildZero> {
+    let builder = Cache::builder().weight_capacity(CAPACITY as u64).shards(1);
+    let weigher = |_: &Probe, _: &Probe| {
+        if let Some(ledger) = LEDGER.with_borrow(Option::clone) {
+            ledger.call(Call::Weigher);
+        }
+        1
+    };
+    builder.weigher(weigher).hasher(BuildZero::default()).build().unwrap()
 }
 
 /// Keeps the hundreds of panics that this file orders off the terminal.
@@ -414,6 +427,18 @@ fn a_panic_in_the_listener_leaves_the_cache_valid() {
     sweep(listened_cache, Call::Eq, 30);
     sweep(listened_cache, Call::Clone, 5);
     sweep(listened_cache, Call::Drop, 35);
+}
+
+/// Issue: a panic in the weigher, before anything is locked or changed, and every other with a
+/// weigher there.
+#[test]
+fn a_panic_in_the_weigher_changes_nothing() {
+    quiet();
+    sweep(weighed_cache, Call::Weigher, 20);
+    sweep(weighed_cache, Call::Hash, 20);
+    sweep(weighed_cache, Call::Eq, 30);
+    sweep(weighed_cache, Call::Clone, 5);
+    sweep(weighed_cache, Call::Drop, 35);
 }
 
 /// Issue: a panic in a closure that reads a value, or in code that holds a value by `get_mut`.
