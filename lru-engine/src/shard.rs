@@ -144,6 +144,13 @@ impl<K, V> Shard<K, V> {
         self.index.find(hash as u32, matches).map(SlotId)
     }
 
+    /// The slot of some entry of this hash, as far as hashes are stored. Runs no user code.
+    pub(crate) fn find_of_hash(&self, hash: u64) -> Option<SlotId> {
+        let hashes = self.arena.hashes();
+        let matches = |position: u32| hashes[position as usize] == hash as u32;
+        self.index.find(hash as u32, matches).map(SlotId)
+    }
+
     /// The value of a key, left where it is in the order, and not counted.
     #[inline]
     pub(crate) fn peek<Q>(&self, hash: u64, key: &Q) -> Option<&V>

@@ -327,6 +327,12 @@ impl<'a, K, V> Locked<'a, K, V> {
         Some(self.remove_slot(found))
     }
 
+    /// Takes some entry of this hash out, as far as hashes are stored. Runs no user code.
+    pub(crate) fn remove_of_hash(&mut self, hash: u64) -> Option<(K, V)> {
+        let found = self.guarded.shard.find_of_hash(hash)?;
+        Some(self.remove_slot(found))
+    }
+
     /// Takes the entry of a slot out.
     pub(crate) fn remove_slot(&mut self, found: SlotId) -> (K, V) {
         let weighed = self.shards.weight_budget();

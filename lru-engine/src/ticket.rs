@@ -271,8 +271,8 @@ impl<H: Handle> fmt::Debug for Ticket<H> {
 /// that it did not, and by being dropped if nobody knows. Each of them but `release` voids every
 /// other ticket for the key that is out.
 ///
-/// Dropping it makes the cache forget the key, and with it any key of the same whole hash, since a
-/// destructor must not run an `Eq` that may panic.
+/// Dropping it makes the cache forget the key, and with it any key whose hash agrees in the 32 bits
+/// that are stored, since a destructor must not run an `Eq` that may panic.
 ///
 /// ```
 /// let cache = lru_engine::Cache::new(10);
@@ -383,7 +383,7 @@ impl<H: Handle> Drop for WriteTicket<H> {
         let mut locked = cache.shards.lock(slip.hash);
         let key = locked.outstanding().hand_in(slip);
         locked.outstanding().void(slip.hash, &AnyKey);
-        while let Some(entry) = locked.remove(slip.hash, &AnyKey) {
+        while let Some(entry) = locked.remove_of_hash(slip.hash) {
             forgotten.push(entry);
         }
         drop(locked);

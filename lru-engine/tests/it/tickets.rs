@@ -8,6 +8,7 @@ use lru_engine::RefusedReason;
 use lru_engine::Ticket;
 use lru_engine::WriteTicket;
 
+use crate::naive::BuildIdentity;
 use crate::naive::BuildZero;
 
 type Colliding = Cache<u32, u32, BuildZero>;
@@ -181,4 +182,19 @@ fn a_ticket_may_go_to_another_thread() {
 
     let last = Ticket::take(cache, "c");
     assert!(last.fill(3).is_ok(), "the ticket holds the last reference to its cache");
+}
+
+/// Documentation of `WriteTicket`: dropping one forgets its key, and no key of another hash, however
+/// near to it the index holds that. Small numbers hashed by themselves lie in one chunk of it, under
+/// one tag.
+#[test]
+fn a_dropped_write_forgets_no_key_of_another_hash() {
+    let builder = Cache::builder().capacity(8).shards(1).hasher(BuildIdentity::default());
+    let cache: Cache<u32, u32, BuildIdentity> = builder.build().unwrap();
+    (1..=8).for_each(|key| {
+        cache.insert(key, key);
+    });
+    drop(cache.write_ticket(3));
+    assert_eq!(cache.keys_by_recency(), [8, 7, 6, 5, 4, 2, 1]);
+    cache.check_invariants();
 }
