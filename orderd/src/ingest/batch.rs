@@ -21,6 +21,21 @@ use std::collections::BTreeMap;
 /// how much that is, and not the size of a fetch.
 const ELEMENTS_MAX: usize = 2500;
 
+/// How many bytes of messages one transaction takes, unless a single message has more: a bound on
+/// what decoding holds in memory.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// The messages at the front that one transaction takes, at least one.
+pub(super) fn first(messages: &[Message], count_max: usize) -> &[Message] {
+    let mut bytes = 0;
+    let fits = |message: &&Message| {
+        bytes += message.value.len();
+        bytes <= BATCH_BYTES_MAX
+    };
+    let count = messages.iter().take(count_max).take_while(fits).count();
+    &messages[..count.clamp(1, messages.len())]
+}
+
 /// Decodes messages from the front of `messages`, at least one, into a batch without group and
 /// topic. Returns it with their number. `positions` are the stored ones, which the partitions
 /// advance from.
@@ -67,4 +82,32 @@ fn dead_letter(origin: Origin, violations: &[Violation], payload: Bytes) -> Dead
     let code = violations.first().map_or("unknown", |violation| violation.code.as_str());
     let reasons: Vec<_> = violations.iter().map(Violation::to_string).collect();
     DeadLetter { origin, code: code.to_owned(), reason: reasons.join("\n"), payload }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[track_caller]
+    fn check(sizes: &[usize], count_max: usize, expected: usize) {
+        let message = |size: &usize| Message {
+            partition: 0,
+            offset: 0,
+            key: Bytes::new(),
+            value: Bytes::from(vec![b' '; *size]),
+        };
+        let messages: Vec<_> = sizes.iter().map(message).collect();
+        assert_eq!(first(&messages, count_max).len(), expected);
+    }
+
+    /// Design: what a transaction takes is bounded, and a large message alone still goes through.
+    #[test]
+    fn a_batch_is_bounded_in_messages_and_in_bytes() {
+        check(&[1; 10], 500, 10);
+        check(&[1; 10], 3, 3);
+        check(&[BATCH_BYTES_MAX / 2; 3], 500, 2);
+        check(&[BATCH_BYTES_MAX / 2 + 1; 3], 500, 1);
+        check(&[BATCH_BYTES_MAX + 1, 1], 500, 1);
+    }
 }

@@ -57,10 +57,6 @@ use std::time::Instant;
 /// 28.5 k orders/s and 2000 no more than that (PostgreSQL 15, 2 cores, 2026-11-20).
 const BATCH_MAX: usize = 500;
 
-/// How many bytes of messages one transaction takes, unless a single message has more: a bound on
-/// what decoding holds in memory.
-const BATCH_BYTES_MAX: usize = 4 << 20;
-
 /// How many dead letters of one batch are logged one by one; all are counted, and all are stored.
 const LOGGED_MAX: usize = 10;
 
@@ -182,7 +178,7 @@ impl Ingest {
             let mut messages = VecDeque::from(source.fetch(FETCH_WAIT)?);
             let received_at = self.clock.now();
             while !messages.is_empty() && !stop.is_stopped() {
-                let taken = first_batch(messages.make_contiguous(), limit);
+                let taken = batch::first(messages.make_contiguous(), limit);
                 let (batch, count) = self.batch(taken, &positions);
                 match self.save(&mut *store, &mut *source, &batch, received_at) {
                     Ok(()) => {
@@ -330,17 +326,6 @@ fn starts(bounds: &[Bounds]) -> Vec<(i32, i64)> {
     bounds.iter().map(|bounds| (bounds.partition, bounds.earliest)).collect()
 }
 
-/// The messages at the front that one transaction takes, at least one.
-fn first_batch(messages: &[Message], count_max: usize) -> &[Message] {
-    let mut bytes = 0;
-    let fits = |message: &&Message| {
-        bytes += message.value.len();
-        bytes <= BATCH_BYTES_MAX
-    };
-    let count = messages.iter().take(count_max).take_while(fits).count();
-    &messages[..count.clamp(1, messages.len())]
-}
-
 #[derive(Default)]
 struct Counted {
     inserted: usize,
@@ -371,32 +356,4 @@ fn count_and_order(saved: Saved) -> (Written, Vec<DeadLetter>) {
     }
     written.sort_unstable_by_key(|order| order.arrival);
     (Written { written, counted }, saved.refused)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-
-    #[track_caller]
-    fn check(sizes: &[usize], count_max: usize, expected: usize) {
-        let message = |size: &usize| Message {
-            partition: 0,
-            offset: 0,
-            key: Bytes::new(),
-            value: Bytes::from(vec![b' '; *size]),
-        };
-        let messages: Vec<_> = sizes.iter().map(message).collect();
-        assert_eq!(first_batch(&messages, count_max).len(), expected);
-    }
-
-    /// Design: what a transaction takes is bounded, and a large message alone still goes through.
-    #[test]
-    fn a_batch_is_bounded_in_messages_and_in_bytes() {
-        check(&[1; 10], 500, 10);
-        check(&[1; 10], 3, 3);
-        check(&[BATCH_BYTES_MAX / 2; 3], 500, 2);
-        check(&[BATCH_BYTES_MAX / 2 + 1; 3], 500, 1);
-        check(&[BATCH_BYTES_MAX + 1, 1], 500, 1);
-    }
 }
