@@ -3,12 +3,12 @@
 use std::marker::PhantomData;
 
 use crate::cache::Cache;
+use crate::count::shard_count_default;
 use crate::error::BuildError;
 use crate::hash::DefaultHasher;
 use crate::listener::Listener;
 use crate::listener::Removal;
 use crate::sharded::Shards;
-use crate::sharded::shard_count_default;
 use crate::weight::Weigher;
 
 /// Settings of a [`Cache`] to be built. Made by [`Cache::builder`].

@@ -18,11 +18,11 @@ use std::sync::atomic::AtomicUsize;
 
 use equivalent::Equivalent;
 
+use crate::count::shard_count_default;
 use crate::hash::DefaultHasher;
 use crate::listener::Cause;
 use crate::listener::Listener;
 use crate::sharded::Shards;
-use crate::sharded::shard_count_default;
 use crate::weight::Weigher;
 use crate::weight::WeightBudget;
 
@@ -38,8 +38,8 @@ use crate::weight::WeightBudget;
 ///
 /// **What does not.** With several shards, an insert into a full cache evicts from the shard of
 /// the new key, or, if that has less than its even share of the entries, from one that has more. So
-/// what it evicts need not be the least recently used of all. Where that matters, ask for one shard:
-/// `Cache::builder().capacity(n).shards(1)`. Caches below 256 entries have one anyway.
+/// what it evicts need not be the least recently used of all. Where that matters, ask for one
+/// shard: `Cache::builder().capacity(n).shards(1)`. Caches below 256 entries have one anyway.
 ///
 /// **Loading.** [`get_or_insert_with`](Self::get_or_insert_with) and its relatives load what is
 /// missing once, however many threads ask. [`Ticket`](crate::Ticket) and
@@ -50,14 +50,14 @@ use crate::weight::WeightBudget;
 /// never exceeds the [`weight_capacity`](crate::Builder::weight_capacity) either: an insert evicts
 /// as many entries as it must, and one that is heavier than the whole bound is refused.
 ///
-/// **User code.** `Hash`, loads, the weigher, the listener and the destructors of keys and values run while
-/// nothing is locked and may do anything. `Eq` (or [`Equivalent`]), `Clone` and the closures of
-/// [`get_with`](Self::get_with), [`peek_with`](Self::peek_with) and
+/// **User code.** `Hash`, loads, the weigher, the listener and the destructors of keys and values
+/// run while nothing is locked and may do anything. `Eq` (or [`Equivalent`]), `Clone` and the
+/// closures of [`get_with`](Self::get_with), [`peek_with`](Self::peek_with) and
 /// [`for_each_by_recency`](Self::for_each_by_recency) run while a shard is locked: keep them
 /// short; using the *same* cache inside them panics, at once and always, rather than wait for
 /// itself for ever ([`len`](Self::len), [`is_empty`](Self::is_empty), [`weight`](Self::weight),
-/// [`capacity`](Self::capacity) and [`weight_capacity`](Self::weight_capacity) lock nothing, and may
-/// be used). Dropping a ticket is using its
+/// [`capacity`](Self::capacity) and [`weight_capacity`](Self::weight_capacity) lock nothing, and
+/// may be used). Dropping a ticket is using its
 /// cache. Using *another* cache there is like taking a second lock: fine as long as
 /// there is an order among them. If user code panics, the panic goes on to the caller, and the
 /// cache is valid and usable afterwards.

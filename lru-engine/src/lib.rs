@@ -12,8 +12,8 @@
 //! assert_eq!(cache.get("answer"), Some(42));
 //! ```
 //!
-//! What is missing is loaded once however many threads ask, and a value that was read before a write
-//! never comes in after it:
+//! What is missing is loaded once however many threads ask, and a value that was read before a
+//! write never comes in after it:
 //!
 //! ```
 //! use lru_engine::Cache;
@@ -31,8 +31,9 @@
 //! 1. **Exact.** A hit makes its entry the most recently used; an insert into a full map or shard
 //!    evicts the least recently used one. No sampling, no buffers, no delay.
 //! 2. **Bounded.** There are never more entries than the capacity, and they never weigh more than
-//!    a bound on weight, not for a moment; none is evicted before it has to be. Memory is taken as entries come and not before; the array
-//!    of entries of a map or a shard never grows past the capacity.
+//!    a bound on weight, not for a moment; none is evicted before it has to be. Memory is taken as
+//!    entries come and not before; the array of entries of a map or a shard never grows past the
+//!    capacity.
 //! 3. **Constant time.** `get`, `peek`, `insert`, `remove`, `insert_cold` and `pop_lru` of a map
 //!    take constant time, apart from the growth of its arrays and its index; nothing is rebuilt
 //!    but to grow, however many entries come and go. `pop_lru` of a cache, and an insert into an
@@ -68,6 +69,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `hash` | the default hasher; which bits of a hash choose what |
+//! | `count` | how many shards a cache has when nobody says |
 //! | `error` | an entry refused, a cache that cannot be built |
 //! | `stats` | what a cache has done, in counts |
 //! | `sync` | how a thread waits for another |
@@ -115,6 +117,8 @@ mod budget;
 mod builder;
 #[cfg(feature = "std")]
 mod cache;
+#[cfg(feature = "std")]
+mod count;
 mod error;
 #[cfg(feature = "std")]
 mod flight;

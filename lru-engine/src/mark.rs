@@ -11,8 +11,8 @@
 //! one lock at a time.
 //!
 //! The notes are plain cells without a destructor, so they can be read in the destructors of other
-//! thread locals too. Their address tells threads apart, which is how a load finds that it waits for
-//! itself.
+//! thread locals too. Their address tells threads apart, which is how a load finds that it waits
+//! for itself.
 
 use std::cell::Cell;
 use std::ptr;

@@ -11,20 +11,20 @@
 //! threads on neighbouring shards do not slow each other.
 //!
 //! Invariants: the number of shards is a power of two and never changes; each entry occupies a
-//! place of the budget, and its weight where entries are weighed; a thread holds at most one lock of a cache.
+//! place of the budget, and its weight where entries are weighed; a thread holds at most one lock
+//! of a cache.
 
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
-use std::thread;
 
 use equivalent::Equivalent;
 
 use crate::arena::SlotId;
 use crate::budget::Budget;
 use crate::budget::Place;
+use crate::count::SHARDS_MAX;
 use crate::error::Refused;
 use crate::error::RefusedReason;
-use crate::hash::SHARD_BITS_MAX;
 use crate::hash::shard_position;
 use crate::mark::Mark;
 use crate::outstanding::Outstanding;
@@ -38,7 +38,8 @@ use crate::weight::WeightBudget;
 use crate::weight::Weights;
 
 // The models of what stands on the lock take the checker's own: that lets a waiting thread sleep
-// until it is woken, where the shards' lock would look again and again. This lock has its own model.
+// until it is woken, where the shards' lock would look again and again. This lock has its own
+// model.
 #[cfg(not(loom))]
 use crate::lock::Guard;
 #[cfg(not(loom))]
@@ -47,16 +48,6 @@ use crate::lock::Lock;
 use crate::sync::Guard;
 #[cfg(loom)]
 use crate::sync::Lock;
-
-/// The most shards that a cache has.
-const SHARDS_MAX: usize = 1 << SHARD_BITS_MAX;
-
-/// Shards for each core: enough that two threads rarely meet in one.
-const SHARDS_PER_CORE: usize = 32;
-
-/// The entries that a shard has on average at least, unless a number of shards is asked for. In
-/// smaller ones the chance that keys crowd into one shard costs hits.
-const SHARD_CAPACITY_MIN: usize = 128;
 
 /// What one lock guards.
 #[derive(Debug)]
@@ -168,14 +159,6 @@ impl<K, V> Shards<K, V> {
         };
         evict(self.share + 1).or_else(|| evict(1))
     }
-}
-
-/// The number of shards of a cache of this capacity, unless one is asked for.
-pub(crate) fn shard_count_default(capacity: usize) -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let count_max = (capacity / SHARD_CAPACITY_MIN).max(1);
-    let by_capacity = 1 << count_max.ilog2().min(SHARD_BITS_MAX);
-    cores.saturating_mul(SHARDS_PER_CORE).min(SHARDS_MAX).next_power_of_two().min(by_capacity)
 }
 
 /// A shard that this thread has locked. It is unlocked first and unmarked second.
@@ -376,18 +359,6 @@ impl<K, V> Deref for Locked<'_, K, V> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-
-    /// Design: a power of two, never fewer than 128 entries a shard unless asked for.
-    #[test]
-    fn the_default_number_of_shards_follows_the_capacity() {
-        for (capacity, count_max) in
-            [(0, 1), (1, 1), (255, 1), (256, 2), (1_000, 4), (1_024, 8), (usize::MAX, SHARDS_MAX)]
-        {
-            let count = shard_count_default(capacity);
-            assert!(count.is_power_of_two() && count <= count_max, "{count} for {capacity}");
-            assert!(count == 1 || capacity / count >= SHARD_CAPACITY_MIN);
-        }
-    }
 
     /// Documentation of `Builder::shards`: a power of two, and no more shards than entries.
     #[test]

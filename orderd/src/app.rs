@@ -128,7 +128,7 @@ impl App {
         let appender = Appender::start(&crew, Arc::clone(&outside.sinks))?;
         let service = Arc::new(http::Service::new(http::Parts {
             catalog: Arc::clone(&catalog),
-            appender: Some(appender.clone()),
+            appender: appender.clone(),
             readiness: Arc::clone(&readiness),
             writes: writes(settings),
             profile: Profile::from(settings.validation),

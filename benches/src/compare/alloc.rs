@@ -1,9 +1,9 @@
 //! The system's allocator with a counter that is off while anything is timed.
 //!
 //! What an engine takes is what it has asked for and not given back, in bytes, however the
-//! allocator rounds it. A counter that is always on would cost each allocation an atomic addition on a line
-//! that all threads share, and so slow down, in the timed loops, only the engines that allocate.
-//! Switched off it costs a relaxed load.
+//! allocator rounds it. A counter that is always on would cost each allocation an atomic addition
+//! on a line that all threads share, and so slow down, in the timed loops, only the engines that
+//! allocate. Switched off it costs a relaxed load.
 #![expect(unsafe_code, reason = "an allocator can't be written without; it passes every call on")]
 
 use std::alloc::GlobalAlloc;

@@ -1,8 +1,8 @@
 //! What the comparison asks of a cache, and what it tells about one.
 //!
 //! An adapter in [`engines`](crate::compare::engines) implements [`Owned`] or [`Shared`] for keys
-//! and values of any type, in the words of its crate, and describes itself by a constant [`Engine`].
-//! Everything is generic down to the timed loop, so no adapter costs a dynamic call.
+//! and values of any type, in the words of its crate, and describes itself by a constant
+//! [`Engine`]. Everything is generic down to the timed loop, so no adapter costs a dynamic call.
 
 use crate::compare::contest::Contestant;
 use crate::compare::contest::Setting;

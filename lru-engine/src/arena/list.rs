@@ -12,9 +12,9 @@
 //! ```
 //!
 //! Invariants: `head` and `tail` are positions, or `NIL` if there are no nodes. From the head,
-//! `next` visits every node once and ends at the tail, whose `next` is `NIL`; `prev` is the way back. The
-//! `prev` of the head means nothing: nobody reads it, and to keep it would cost each hit a store.
-//! Every other link is a position, which is why links are followed unchecked.
+//! `next` visits every node once and ends at the tail, whose `next` is `NIL`; `prev` is the way
+//! back. The `prev` of the head means nothing: nobody reads it, and to keep it would cost each hit
+//! a store. Every other link is a position, which is why links are followed unchecked.
 //!
 //! It must never run code of `T`: items are moved, never compared, copied or dropped.
 

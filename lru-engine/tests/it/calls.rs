@@ -67,10 +67,10 @@ fn a_key_is_hashed_once_a_call() {
     assert_eq!(calls(|| map.clear()), (0, 0));
 }
 
-/// Documentation of the crate: `Eq` is called on the key that is there, seldom on another, and by no
-/// eviction. Of 1000 lookups that miss, 8 in 256 compare a key if the tags are spread evenly; 100
-/// are more than 6 standard deviations above that. `SipHash` with its fixed keys does spread them,
-/// and alike in every run.
+/// Documentation of the crate: `Eq` is called on the key that is there, seldom on another, and by
+/// no eviction. Of 1000 lookups that miss, 8 in 256 compare a key if the tags are spread evenly;
+/// 100 are more than 6 standard deviations above that. `SipHash` with its fixed keys does spread
+/// them, and alike in every run.
 #[test]
 fn few_keys_are_compared_that_are_not_equal() {
     let spread = cache(1_000, BuildHasherDefault::<DefaultHasher>::default());

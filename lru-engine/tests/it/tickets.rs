@@ -184,9 +184,9 @@ fn a_ticket_may_go_to_another_thread() {
     assert!(last.fill(3).is_ok(), "the ticket holds the last reference to its cache");
 }
 
-/// Documentation of `WriteTicket`: dropping one forgets its key, and no key of another hash, however
-/// near to it the index holds that. Small numbers hashed by themselves lie in one chunk of it, under
-/// one tag.
+/// Documentation of `WriteTicket`: dropping one forgets its key, and no key of another hash,
+/// however near to it the index holds that. Small numbers hashed by themselves lie in one chunk of
+/// it, under one tag.
 #[test]
 fn a_dropped_write_forgets_no_key_of_another_hash() {
     let builder = Cache::builder().capacity(8).shards(1).hasher(BuildIdentity::default());

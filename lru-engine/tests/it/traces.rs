@@ -247,7 +247,8 @@ fn check_published(folder: &Path) {
 }
 
 /// Issue: all of `golden.tsv`, to the unit; a debug build checks the longest traces at one capacity
-/// each. Without the published traces, a longer trace of our own takes their place, and the test says so.
+/// each. Without the published traces, a longer trace of our own takes their place, and the test
+/// says so.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the folder of traces is these tests' one setting")]
 fn published_traces_hit_to_the_unit() {

@@ -314,8 +314,8 @@ fn run_script<S: Subject>(mut subject: S, call: Call, calls_before: u32) -> bool
                 let order = subject.order();
                 assert!(order == after || panicked && order == before, "{place}: {order:?}");
             }
-            // The destructor of an announced write whose `Eq` or weigher panicked forgets the key, and here
-            // all keys have one hash.
+            // The destructor of an announced write whose `Eq` or weigher panicked forgets the key,
+            // and here all keys have one hash.
             Op::Write(..) if panicked && !takes_place(call) && call != Call::Hash => {
                 assert!([Vec::new(), before].contains(&subject.order()), "{place}");
             }

@@ -1,9 +1,9 @@
 //! The ways in which orders come into the cache: a load, a write, and warming up.
 //!
 //! Each holds tickets of the engine from before its statement is sent until it knows the outcome.
-//! Dropping one without an outcome hands its tickets in as well: a load leaves its waiters an error,
-//! a write forgets its orders, warming leaves everything as it is. So no error and no panic leaves a
-//! ticket out, or something old in the cache.
+//! Dropping one without an outcome hands its tickets in as well: a load leaves its waiters an
+//! error, a write forgets its orders, warming leaves everything as it is. So no error and no panic
+//! leaves a ticket out, or something old in the cache.
 
 use crate::catalog::ABSENT_FOR_MAX;
 use crate::catalog::Absent;

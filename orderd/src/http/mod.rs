@@ -117,8 +117,8 @@ impl fmt::Debug for Job {
 pub struct Parts {
     /// Where orders are read.
     pub catalog: Arc<Catalog>,
-    /// Where orders are written; `None` turns writing off whatever `writes` says.
-    pub appender: Option<Appender>,
+    /// Where orders are written, by those who may.
+    pub appender: Appender,
     /// What `/readyz` shows.
     pub readiness: Arc<Readiness>,
     /// Who may write.
@@ -138,7 +138,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Service {
     catalog: Arc<Catalog>,
-    appender: Option<Appender>,
+    appender: Appender,
     readiness: Arc<Readiness>,
     guard: Guard,
     profile: Profile,
@@ -149,12 +149,11 @@ pub struct Service {
 impl Service {
     /// The handlers over these parts.
     pub fn new(parts: Parts) -> Self {
-        let writes = if parts.appender.is_some() { parts.writes } else { Writes::Off };
         Self {
             catalog: parts.catalog,
             appender: parts.appender,
             readiness: parts.readiness,
-            guard: Guard::new(writes, parts.public_hosts),
+            guard: Guard::new(parts.writes, parts.public_hosts),
             profile: parts.profile,
             clock: parts.clock,
             read_wait_max: parts.read_wait_max,

@@ -32,6 +32,6 @@ pub trait Positions {
     /// Stores `position`, whatever was stored before, and returns that.
     ///
     /// # Errors
-    /// As [`Positions::positions`]; after `CommitUnknown` it may be stored.
+    /// As [`Positions::positions`]; after `Outage` or `CommitUnknown` it may be stored.
     fn set_position(&self, position: &Position) -> Result<Option<i64>, StoreError>;
 }

@@ -84,11 +84,6 @@ impl Readiness {
         Part::ALL.into_iter().zip(states.map(|state| state.lack(now))).collect()
     }
 
-    /// Whether nothing is missing at the time `now`.
-    pub fn is_ready(&self, now: Instant) -> bool {
-        self.snapshot(now).iter().all(|(_, missing)| missing.is_none())
-    }
-
     fn set(&self, part: Part, state: State) {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)[part as usize] = state;
     }
@@ -125,9 +120,8 @@ mod tests {
         assert_eq!(missing(&readiness, &clock), [not_yet.clone(), not_yet.clone(), None]);
         readiness.confirm(Part::Store, clock.now());
         assert_eq!(missing(&readiness, &clock), [None, not_yet, None]);
-        assert!(!readiness.is_ready(clock.now()));
         readiness.confirm(Part::Topic, clock.now());
-        assert!(readiness.is_ready(clock.now()));
+        assert_eq!(missing(&readiness, &clock), [None, None, None]);
         readiness.missing(Part::Running, "stopping");
         assert_eq!(missing(&readiness, &clock), [None, None, Some("stopping".to_owned())]);
     }
@@ -139,7 +133,7 @@ mod tests {
         readiness.confirm(Part::Store, clock.now());
         readiness.confirm(Part::Topic, clock.now());
         clock.advance(SILENT_MAX - Duration::from_nanos(1));
-        assert!(readiness.is_ready(clock.now()));
+        assert_eq!(missing(&readiness, &clock), [None, None, None]);
         readiness.confirm(Part::Store, clock.now());
         clock.advance(Duration::from_nanos(1));
         let silent = Some("silent for 5 s".to_owned());

@@ -1,5 +1,5 @@
-//! `scc::HashCache`: least recently used within a bucket of 32. It rounds its capacity up to a power
-//! of two.
+//! `scc::HashCache`: least recently used within a bucket of 32. It rounds its capacity up to a
+//! power of two.
 
 use crate::compare::engine::Engine;
 use crate::compare::engine::Key;

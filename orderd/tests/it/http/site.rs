@@ -177,7 +177,7 @@ impl Site {
         let readiness = Arc::new(Readiness::new());
         let service = Arc::new(http::Service::new(http::Parts {
             catalog,
-            appender: Some(Appender::start(&crew, topic).unwrap()),
+            appender: Appender::start(&crew, topic).unwrap(),
             readiness: Arc::clone(&readiness),
             writes,
             profile: Profile::Lenient,
