@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod order;
 pub mod produce;
 pub mod run;
+pub mod secret;
 pub mod store;
 pub mod supervise;
 pub mod topic;

@@ -162,7 +162,7 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
     let target = match &settings.url {
         Some(url) => produce::Target::Url { base: url.clone(), token: settings.token.clone() },
         None => {
-            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP)?;
+            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP, None)?;
             produce::Target::Topic(Arc::new(topic))
         }
     };
