@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
 mod appender;
+mod browser;
 mod coherence;
 mod commands;
 mod daemon;
