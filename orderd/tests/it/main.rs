@@ -6,6 +6,7 @@ mod appender;
 mod browser;
 mod coherence;
 mod commands;
+mod config_files;
 mod daemon;
 mod embedded_run;
 mod embedded_topic;
