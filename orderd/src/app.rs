@@ -20,8 +20,10 @@ use crate::clock::Clock;
 use crate::embedded::Embedded;
 use crate::http;
 use crate::ingest::Ingest;
+use crate::metrics::Metrics;
 use crate::order::validate::Profile;
 use crate::produce;
+use crate::readings;
 use crate::store::Connect;
 use crate::store::Store;
 use crate::store::StoreError;
@@ -95,6 +97,7 @@ pub struct App {
     address: SocketAddr,
     catalog: Arc<Catalog>,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
     crew: Arc<Crew>,
     intake: Arc<Crew>,
     events: Receiver<Event>,
@@ -121,10 +124,12 @@ impl App {
         let outside = outside(&intake, clock, settings)?;
         let listener = http::bind(settings.listen)?;
         let address = listener.local_addr()?;
-        let readiness = Arc::new(Readiness::new());
+        let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::new()));
+        readings::readiness(&metrics, &readiness, clock);
         let threads = usize::from(settings.database_threads);
         let database = Database::start(&crew, &outside.connect, clock, threads)?;
         let catalog = Catalog::new(settings.cache_capacity, database, clock.clone());
+        readings::catalog(&metrics, &catalog);
         let appender = Appender::start(&crew, Arc::clone(&outside.sinks))?;
         let service = Arc::new(http::Service::new(http::Parts {
             catalog: Arc::clone(&catalog),
@@ -135,6 +140,7 @@ impl App {
             clock: clock.clone(),
             public_hosts: settings.public_hosts.clone(),
             read_wait_max: READ_WAIT_MAX,
+            metrics: Arc::clone(&metrics),
         }));
         match settings.http_server {
             cli::HttpServer::Axum => http::serve_axum(&crew, listener, service, DRAIN_MAX)?,
@@ -146,7 +152,7 @@ impl App {
             intake.spawn("demo", move |stop| produce::demo(&appender, interval, &clock, stop))?;
         }
         let (notify, events) = bounded(4);
-        let app = Self { address, catalog, readiness, crew, intake, events, notify };
+        let app = Self { address, catalog, readiness, metrics, crew, intake, events, notify };
         app.start_intake(settings, outside, clock)?;
         Ok(app)
     }
@@ -163,6 +169,7 @@ impl App {
             sources: outside.sources,
             catalog: Arc::clone(&self.catalog),
             readiness: Arc::clone(&self.readiness),
+            metrics: Arc::clone(&self.metrics),
             clock: clock.clone(),
             group: settings.kafka_group.clone(),
             topic: settings.kafka.kafka_topic.clone(),

@@ -15,6 +15,7 @@ mod ingest;
 mod kafka_client;
 mod kafka_topic;
 mod layers;
+mod metrics;
 mod order;
 mod pipeline;
 mod produce;
