@@ -15,6 +15,8 @@ mod kafka_client;
 mod kafka_topic;
 mod layers;
 mod order;
+mod outages;
+mod own_servers;
 mod pipeline;
 mod produce;
 mod proxy;
