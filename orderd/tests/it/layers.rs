@@ -42,7 +42,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper_util",         &["http/server_axum.rs"]),
     ("tokio",              &["http/server_axum.rs", "store/postgres/line.rs"]),
     ("tiny_http",          &["http/server_tiny.rs"]),
-    ("askama",             &["http/pages.rs"]),
+    ("askama",             &["http/pages/"]),
     ("simd_json",          &["order/decode.rs", "order/fields.rs"]),
     ("iso_currency",       &["order/strict.rs"]),
     ("ureq",               &["produce/target.rs"]),
