@@ -14,5 +14,6 @@ pub mod produce;
 pub mod run;
 pub mod store;
 pub mod supervise;
+pub mod systemd;
 pub mod topic;
 pub mod warmup;

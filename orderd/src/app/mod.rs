@@ -33,6 +33,7 @@ use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use crate::supervise::readiness::Part;
 use crate::supervise::readiness::Readiness;
+use crate::systemd;
 use crate::topic::OpenSink;
 use crate::topic::OpenSource;
 use crate::topic::TopicError;
@@ -153,6 +154,7 @@ impl App {
             let clock = clock.clone();
             intake.spawn("demo", move |stop| produce::demo(&appender, interval, &clock, stop))?;
         }
+        systemd::start(&crew, &readiness, clock)?;
         let (notify, events) = bounded(4);
         let (stop_wait_max, clock_of_stop) = (settings.shutdown_deadline, clock.clone());
         let app = Self {
@@ -248,6 +250,7 @@ impl App {
             end.saturating_duration_since(self.clock.now())
         };
         self.readiness.missing(Part::Running, "the daemon is stopping");
+        systemd::stopping();
         let _ = self.intake.stop_and_join(until(SHARE_OF_INTAKE));
         let _ = self.crew.stop_and_join(until(SHARE_OF_INTAKE + SHARE_OF_REQUESTS));
         self.cut.stop();

@@ -20,9 +20,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("generate",  &["order", "topic"]),
     ("produce",   &["backoff", "clock", "generate", "order", "supervise", "topic"]),
     ("http",      &["catalog", "clock", "order", "supervise", "topic"]),
+    ("systemd",   &["clock", "supervise"]),
     ("cli",       &["generate", "order"]),
     ("app",       &["backoff", "catalog", "cli", "clock", "embedded", "http", "ingest", "order",
-                    "produce", "store", "supervise", "topic", "warmup"]),
+                    "produce", "store", "supervise", "systemd", "topic", "warmup"]),
     ("run",       &["app", "cli", "clock", "embedded", "produce", "store", "supervise", "topic"]),
     ("main",      &[]),
     ("lib",       &[]),
@@ -48,6 +49,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("ureq",               &["produce/target.rs"]),
     ("clap",               &["cli.rs", "main.rs"]),
     ("signal_hook",        &["run.rs"]),
+    ("sd_notify",          &["systemd.rs"]),
     ("tracing_subscriber", &["run.rs", "cli.rs"]),
 ];
 
