@@ -1,22 +1,27 @@
 //! The command line: every setting with its flag, its environment variable and its default.
 //!
-//! This is the only reader of the environment. It says what was asked for; whether that makes sense
+//! It says what was asked for; whether that makes sense
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
 mod brokers;
+mod positions;
 
 pub use brokers::Kafka;
+pub use positions::Positions;
+pub use positions::PositionsAction;
 
 use crate::generate::Template;
 use crate::order::validate::Profile;
 use crate::topic::kafka::Share;
 use clap::ArgGroup;
 use clap::Args;
+use clap::CommandFactory as _;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 use clap::builder::NonEmptyStringValueParser;
+pub use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +38,11 @@ pub struct Cli {
         value_parser = log_filter)]
     pub log: String,
 
+    /// A TOML file of settings, by their flags: `cache-capacity = 5000`. Without it orderd.toml is
+    /// read if it is there.
+    #[arg(long, env = "ORDERD_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -48,8 +58,17 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         orderd serve --demo\n  \
         orderd serve --database-url postgresql://orders:secret@localhost/orders \
-        --kafka-brokers localhost:9092")]
+        --kafka-brokers localhost:9092\n  \
+        orderd serve --config orders.toml --print-config\n\n\
+        A flag wins over its variable, that over a line of the file .env, that over the TOML file.")]
     Serve(Serve),
+    /// Check the settings of `serve` without starting it: exit status 0 if they are right.
+    ///
+    /// Servers are not asked. With --print-config the settings are printed too.
+    #[command(after_help = "Examples:\n  \
+        orderd check-config\n  \
+        orderd check-config --config orders.toml --print-config")]
+    CheckConfig(Serve),
     /// Produce orders, to Kafka or to a running daemon, and print the id of each.
     #[command(after_help = "Examples:\n  \
         orderd produce --url http://127.0.0.1:8081 --interval 2s\n  \
@@ -68,43 +87,13 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
-}
-
-/// The settings of `orderd positions`.
-#[derive(Clone, Debug, Args)]
-pub struct Positions {
-    /// Show or move.
-    #[command(subcommand)]
-    pub action: PositionsAction,
-
-    /// Where the positions are kept.
-    #[command(flatten)]
-    pub store: Kept,
-}
-
-/// What to do with positions.
-#[derive(Clone, Debug, Subcommand)]
-pub enum PositionsAction {
-    /// Print all positions: group, topic, partition and next offset, separated by tabs.
-    List,
-    /// Move the position of one partition, and print the former one.
-    Set {
-        /// The consumer group.
-        #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME",
-            value_parser = NonEmptyStringValueParser::new())]
-        kafka_group: String,
-        /// The topic.
-        #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME",
-            value_parser = NonEmptyStringValueParser::new())]
-        kafka_topic: String,
-        /// The partition.
-        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
-            value_parser = clap::value_parser!(i32).range(0..))]
-        partition: i32,
-        /// The offset of the next message to read.
-        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
-            value_parser = clap::value_parser!(i64).range(0..))]
-        offset: i64,
+    /// Print a script that completes commands and flags in a shell.
+    #[command(after_help = "Examples:\n  \
+        orderd completions bash > /etc/bash_completion.d/orderd\n  \
+        orderd completions zsh > ~/.zfunc/_orderd")]
+    Completions {
+        /// The shell.
+        shell: Shell,
     },
 }
 
@@ -200,6 +189,11 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_HTTP_SERVER", default_value = "axum", value_name = "NAME")]
     pub http_server: HttpServer,
 
+    /// How long a stop may take: the batch in hand is saved and requests are answered meanwhile.
+    #[arg(long, env = "ORDERD_SHUTDOWN_DEADLINE", default_value = "5s", value_name = "TIME",
+        allow_hyphen_values = true, value_parser = duration)]
+    pub shutdown_deadline: Duration,
+
     /// Accept orders by POST /orders from whoever has this token. Off without it.
     #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true,
         value_parser = NonEmptyStringValueParser::new())]
@@ -219,6 +213,10 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_DEMO_INTERVAL", default_value = "2s", value_name = "TIME",
         allow_hyphen_values = true, value_parser = duration)]
     pub demo_interval: Duration,
+
+    /// Print every setting with where its value comes from, as a TOML file, and exit.
+    #[arg(long)]
+    pub print_config: bool,
 }
 
 /// The settings of `orderd produce`.
@@ -318,6 +316,14 @@ impl From<TemplateName> for Template {
             TemplateName::Random => Self::Random,
         }
     }
+}
+
+/// The script that completes the commands and flags of `orderd` in this shell. In one piece, since
+/// its generator panics when what it writes to is closed.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "orderd", &mut script);
+    script
 }
 
 /// A word that is no level would be taken for the name of a crate, and silence all others.

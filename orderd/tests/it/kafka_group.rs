@@ -188,6 +188,7 @@ impl Scene {
             sources: Arc::new(self.topic(&crew, share)),
             catalog: Catalog::new(1000, database, clock.clone()),
             readiness: Arc::new(Readiness::new()),
+            metrics: Arc::default(),
             clock,
             group: "orderd".to_owned(),
             topic: self.topic.clone(),

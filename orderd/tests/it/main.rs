@@ -3,8 +3,10 @@
 #![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
 mod appender;
+mod browser;
 mod coherence;
 mod commands;
+mod config_files;
 mod daemon;
 mod embedded_run;
 mod embedded_topic;
@@ -16,7 +18,10 @@ mod kafka_client;
 mod kafka_group;
 mod kafka_topic;
 mod layers;
+mod metrics;
 mod order;
+mod outages;
+mod own_servers;
 mod pipeline;
 mod produce;
 mod proxy;
@@ -25,8 +30,10 @@ mod readme;
 mod servers;
 mod settings;
 mod start;
+mod stopping;
 mod store;
 mod stores;
+mod systemd;
 mod topic_edges;
 mod warmup;
 mod workload;
