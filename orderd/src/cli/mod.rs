@@ -3,6 +3,8 @@
 //! This is the only reader of the environment. It says what was asked for; whether that makes sense
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
+mod http;
+
 use crate::generate::Template;
 use crate::order::validate::Profile;
 use clap::ArgGroup;
@@ -12,11 +14,14 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 use clap::builder::NonEmptyStringValueParser;
+use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+pub use crate::cli::http::HttpLimits;
 
 /// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
 /// cache.
@@ -107,8 +112,9 @@ pub enum PositionsAction {
 #[derive(Clone, Debug, Args)]
 pub struct Kept {
     /// The PostgreSQL database, instead of the embedded store.
-    #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true,
+        value_parser = secret)]
+    pub database_url: Option<SecretString>,
 
     /// The folder of the embedded store.
     #[arg(
@@ -134,8 +140,9 @@ pub struct Serve {
     pub data_dir: PathBuf,
 
     /// The PostgreSQL database to keep orders in, instead of the embedded store.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true,
+        value_parser = secret)]
+    pub database_url: Option<SecretString>,
 
     /// How orders come in by Kafka, instead of the embedded topic.
     #[command(flatten)]
@@ -189,10 +196,14 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_HTTP_SERVER", default_value = "axum", value_name = "NAME")]
     pub http_server: HttpServer,
 
+    /// What clients may cost the daemon.
+    #[command(flatten)]
+    pub http_limits: HttpLimits,
+
     /// Accept orders by POST /orders from whoever has this token. Off without it.
     #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true,
-        value_parser = NonEmptyStringValueParser::new())]
-    pub write_token: Option<String>,
+        value_parser = secret)]
+    pub write_token: Option<SecretString>,
 
     /// The names under which browsers reach the daemon, separated by commas. Orders are accepted
     /// only from requests to one of these, to localhost or to an address.
@@ -238,8 +249,8 @@ pub struct Produce {
 
     /// The token that the daemon wants.
     #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true,
-        value_parser = NonEmptyStringValueParser::new())]
-    pub token: Option<String>,
+        value_parser = secret)]
+    pub token: Option<SecretString>,
 
     /// The Kafka to send orders to.
     #[command(flatten)]
@@ -276,8 +287,9 @@ pub struct Produce {
 #[derive(Clone, Debug, Args)]
 pub struct Migrate {
     /// The PostgreSQL database.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub database_url: String,
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true,
+        value_parser = secret)]
+    pub database_url: SecretString,
 }
 
 /// The rules that orders must pass.
@@ -338,6 +350,14 @@ fn log_filter(text: &str) -> Result<String, String> {
         Ok(_) => Err("a filter has levels such as info or orderd=debug".to_owned()),
         Err(error) => Err(format!("a filter has levels such as info or orderd=debug: {error}")),
     }
+}
+
+/// What no log, error or `Debug` shows.
+fn secret(text: &str) -> Result<SecretString, String> {
+    if text.is_empty() {
+        return Err("an empty text is no secret: leave the setting out".to_owned());
+    }
+    Ok(SecretString::from(text))
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
