@@ -238,6 +238,19 @@ impl App {
     }
 }
 
+/// Whether a daemon could start with these settings, as far as no file and no server has to be asked.
+///
+/// # Errors
+/// The [`StartError`] that the start would end with.
+pub fn check(settings: &cli::Serve) -> Result<(), StartError> {
+    postgres(settings)?;
+    Ok(())
+}
+
+fn postgres(settings: &cli::Serve) -> Result<Option<Postgres>, StoreError> {
+    settings.database_url.as_ref().map(|url| Postgres::new(url.expose_secret())).transpose()
+}
+
 fn writes(settings: &cli::Serve) -> http::Writes {
     match &settings.write_token {
         _ if settings.demo => http::Writes::Demo,
@@ -275,8 +288,7 @@ fn outside(intake: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outsid
     let kafka = &settings.kafka;
     let on_kafka = !kafka.kafka_brokers.is_empty();
     // Before the folder is opened, so that a wrong URL leaves none behind.
-    let postgres =
-        settings.database_url.as_ref().map(|url| Postgres::new(url.expose_secret())).transpose()?;
+    let postgres = postgres(settings)?;
     let open = || Embedded::open(&settings.data_dir);
     let (connect, embedded): (Arc<dyn Connect>, Option<Embedded>) = match postgres {
         Some(postgres) if on_kafka => (Arc::new(postgres), None),

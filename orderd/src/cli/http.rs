@@ -1,6 +1,6 @@
 //! The settings of HTTP's limits.
 
-use crate::cli::duration;
+use crate::cli::values::duration;
 use clap::Args;
 use std::time::Duration;
 

@@ -1,25 +1,33 @@
 //! The command line: every setting with its flag, its environment variable and its default.
 //!
-//! This is the only reader of the environment. It says what was asked for; whether that makes sense
+//! It says what was asked for; whether that makes sense
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
 mod http;
+mod values;
 
+use crate::cli::values::address;
+use crate::cli::values::duration;
+use crate::cli::values::host_name;
+use crate::cli::values::log_filter;
+use crate::cli::values::rate;
+use crate::cli::values::secret;
+use crate::cli::values::share;
 use crate::generate::Template;
 use crate::order::validate::Profile;
 use clap::ArgGroup;
 use clap::Args;
+use clap::CommandFactory as _;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 use clap::builder::NonEmptyStringValueParser;
+pub use clap_complete::Shell;
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 pub use crate::cli::http::HttpLimits;
 
@@ -32,6 +40,11 @@ pub struct Cli {
     #[arg(long, env = "ORDERD_LOG", default_value = "info", global = true, value_name = "FILTER",
         value_parser = log_filter)]
     pub log: String,
+
+    /// A TOML file of settings, by their flags: `cache-capacity = 5000`. Without it orderd.toml is
+    /// read if it is there.
+    #[arg(long, env = "ORDERD_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     /// What to do.
     #[command(subcommand)]
@@ -48,8 +61,17 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         orderd serve --demo\n  \
         orderd serve --database-url postgresql://orders:secret@localhost/orders \
-        --kafka-brokers localhost:9092")]
+        --kafka-brokers localhost:9092\n  \
+        orderd serve --config orders.toml --print-config\n\n\
+        A flag wins over its variable, that over a line of the file .env, that over the TOML file.")]
     Serve(Serve),
+    /// Check the settings of `serve` without starting it: exit status 0 if they are right.
+    ///
+    /// Servers are not asked. With --print-config the settings are printed too.
+    #[command(after_help = "Examples:\n  \
+        orderd check-config\n  \
+        orderd check-config --config orders.toml --print-config")]
+    CheckConfig(Serve),
     /// Produce orders, to Kafka or to a running daemon, and print the id of each.
     #[command(after_help = "Examples:\n  \
         orderd produce --url http://127.0.0.1:8081 --interval 2s\n  \
@@ -68,6 +90,14 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
+    /// Print a script that completes commands and flags in a shell.
+    #[command(after_help = "Examples:\n  \
+        orderd completions bash > /etc/bash_completion.d/orderd\n  \
+        orderd completions zsh > ~/.zfunc/_orderd")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 /// The settings of `orderd positions`.
@@ -219,6 +249,10 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_DEMO_INTERVAL", default_value = "2s", value_name = "TIME",
         allow_hyphen_values = true, value_parser = duration)]
     pub demo_interval: Duration,
+
+    /// Print every setting with where its value comes from, as a TOML file, and exit.
+    #[arg(long)]
+    pub print_config: bool,
 }
 
 /// Where Kafka is.
@@ -339,56 +373,10 @@ impl From<TemplateName> for Template {
     }
 }
 
-/// A word that is no level would be taken for the name of a crate, and silence all others.
-fn log_filter(text: &str) -> Result<String, String> {
-    let is_level = |part: &str| part.parse::<LevelFilter>().is_ok();
-    let mut parts = text.split(',').map(str::trim);
-    match text.parse::<EnvFilter>() {
-        Ok(_) if parts.all(|part| is_level(part) || part.contains(['=', '[', ':'])) => {
-            Ok(text.to_owned())
-        }
-        Ok(_) => Err("a filter has levels such as info or orderd=debug".to_owned()),
-        Err(error) => Err(format!("a filter has levels such as info or orderd=debug: {error}")),
-    }
-}
-
-/// What no log, error or `Debug` shows.
-fn secret(text: &str) -> Result<SecretString, String> {
-    if text.is_empty() {
-        return Err("an empty text is no secret: leave the setting out".to_owned());
-    }
-    Ok(SecretString::from(text))
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "an address is an IP address and a port, such as 127.0.0.1:8081 or [::1]:8081".to_owned()
-    })
-}
-
-/// A name as it stands in a `Host` header, without its port.
-fn host_name(text: &str) -> Result<String, String> {
-    let in_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if !text.is_empty() && text.bytes().all(in_names) {
-        return Ok(text.to_owned());
-    }
-    Err("a name has no scheme, port or path, such as orders.example.com".to_owned())
-}
-
-/// A time such as `2s`, `150ms` or `1m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|time| Duration::try_from(time).ok())
-        .ok_or_else(|| "a time has a number and a unit, such as 2s, 150ms or 1m".to_owned())
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let valid = |rate: &f64| rate.is_finite() && *rate >= 0.0;
-    text.parse().ok().filter(valid).ok_or_else(|| "a rate is a number from 0 on".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let valid = |share: &f64| (0.0..=1.0).contains(share);
-    text.parse().ok().filter(valid).ok_or_else(|| "a share is a number from 0 to 1".to_owned())
+/// The script that completes the commands and flags of `orderd` in this shell. In one piece, since
+/// its generator panics when what it writes to is closed.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "orderd", &mut script);
+    script
 }
