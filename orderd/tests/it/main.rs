@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
 mod appender;
+mod browser;
 mod coherence;
 mod commands;
 mod config_files;
@@ -15,17 +16,23 @@ mod ingest;
 mod kafka_client;
 mod kafka_topic;
 mod layers;
+mod metrics;
 mod order;
+mod outages;
+mod own_servers;
 mod pipeline;
 mod produce;
 mod proxy;
 mod reading;
 mod readme;
+mod secrets;
 mod servers;
 mod settings;
 mod start;
+mod stopping;
 mod store;
 mod stores;
+mod systemd;
 mod topic_edges;
 mod warmup;
 mod workload;
