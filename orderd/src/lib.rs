@@ -14,7 +14,6 @@ pub mod order;
 pub mod produce;
 pub mod readings;
 pub mod run;
-pub mod secret;
 pub mod settings;
 pub mod store;
 pub mod supervise;

@@ -1,6 +1,6 @@
 //! The settings that say where Kafka is and how it is spoken to.
 
-use crate::secret::Secret;
+use crate::cli::values::secret;
 use crate::topic::kafka::Client;
 use crate::topic::kafka::Sasl;
 use crate::topic::kafka::Security;
@@ -10,6 +10,7 @@ use clap::Args;
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 use clap::builder::NonEmptyStringValueParser;
+use secrecy::SecretString;
 use std::path::PathBuf;
 
 /// Where Kafka is.
@@ -55,7 +56,7 @@ pub struct Kafka {
     /// The user's password. Better given by its variable: everybody sees a command line.
     #[arg(long, env = "KAFKA_PASSWORD", value_name = "PASSWORD", hide_env_values = true,
         requires = "kafka_sasl_mechanism", value_parser = secret)]
-    pub kafka_password: Option<Secret>,
+    pub kafka_password: Option<SecretString>,
 }
 
 impl Kafka {
@@ -115,10 +116,6 @@ impl Mechanism {
             Self::ScramSha512 => "SCRAM-SHA-512",
         }
     }
-}
-
-fn secret(text: &str) -> Result<Secret, String> {
-    if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(Secret::from(text)) }
 }
 
 /// An instance's number and how many there are, such as `0/3`.

@@ -27,6 +27,7 @@ mod produce;
 mod proxy;
 mod reading;
 mod readme;
+mod secrets;
 mod servers;
 mod settings;
 mod start;

@@ -1,7 +1,7 @@
 //! Which topic of which Kafka, through which client, and whether these settings can be right.
 
-use crate::secret::Secret;
 use crate::topic::TopicError;
+use secrecy::SecretString;
 use std::path::PathBuf;
 
 /// The longest name that a broker takes for a topic.
@@ -41,7 +41,7 @@ pub enum Client {
 }
 
 /// How the brokers are connected to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Security {
     /// Whether connections are encrypted (`--kafka-tls`).
     pub tls: Option<Tls>,
@@ -65,14 +65,14 @@ pub struct Tls {
 }
 
 /// Who connects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Sasl {
     /// How the password is proved: `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
     pub mechanism: String,
     /// The user (`--kafka-user`).
     pub user: String,
     /// The password (`--kafka-password`).
-    pub password: Secret,
+    pub password: SecretString,
 }
 
 /// One of several instances that share the partitions by their numbers.

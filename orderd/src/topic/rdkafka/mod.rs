@@ -10,7 +10,7 @@
 //! * Every call is bounded. A lost connection is mended by the library; when no broker is left, the
 //!   client is dropped and opened anew, as everywhere.
 //! * No log line or error has the password: the library never prints it, and it is held as a
-//!   [`crate::secret::Secret`].
+//!   [`secrecy::SecretString`].
 
 mod group;
 mod prepare;
@@ -25,6 +25,7 @@ use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
+use secrecy::ExposeSecret as _;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -74,7 +75,7 @@ fn config(shared: &Shared) -> ClientConfig {
         config
             .set("sasl.mechanisms", &sasl.mechanism)
             .set("sasl.username", &sasl.user)
-            .set("sasl.password", sasl.password.expose());
+            .set("sasl.password", sasl.password.expose_secret());
     }
     config
 }
