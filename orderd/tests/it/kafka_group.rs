@@ -22,7 +22,8 @@ use orderd::store::postgres::Postgres;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
 use orderd::supervise::readiness::Readiness;
-use orderd::topic::OpenSink as _;
+use orderd::topic::OpenSink;
+use orderd::topic::OpenSource;
 use orderd::topic::Record;
 use orderd::topic::kafka::Client;
 use orderd::topic::kafka::KafkaSettings;
@@ -151,7 +152,13 @@ impl Scene {
         Postgres::new(database.url()).unwrap().migrate().unwrap();
         let (topic, ledger) = (servers::unique_topic("group"), Ledger::default());
         let producing = Crew::new(StopToken::new());
-        Self { database, brokers, client, topic, ledger, producing }
+        let scene = Self { database, brokers, client, topic, ledger, producing };
+        // A leader may say for a moment after an election that it is none.
+        let all = scene.topic(&scene.producing, Some(Share { instance: 0, count: 1 }));
+        wait_until("the topic is there", || {
+            OpenSource::open(&all).and_then(|mut source| source.bounds()).is_ok()
+        });
+        scene
     }
 
     fn topic(&self, crew: &Crew, share: Option<Share>) -> KafkaTopic {
@@ -199,7 +206,7 @@ impl Scene {
     }
 
     fn send(&self, records: &[Record]) {
-        let mut sink = self.topic(&self.producing, None).open().unwrap();
+        let mut sink = OpenSink::open(&self.topic(&self.producing, None)).unwrap();
         for some in records.chunks(50) {
             sink.append(some).unwrap();
         }
