@@ -6,6 +6,7 @@ mod appender;
 mod coherence;
 mod commands;
 mod daemon;
+mod dead_letters;
 mod embedded_run;
 mod embedded_topic;
 mod generate;

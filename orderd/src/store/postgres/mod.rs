@@ -12,6 +12,7 @@
 //! * No message holds the password.
 
 mod connect;
+mod letters;
 mod migrate;
 mod positions;
 mod read;
@@ -27,6 +28,7 @@ use crate::store::Saved;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOrder;
+use crate::store::letters::Letters;
 use connect::Server;
 use postgres::Client;
 use postgres::GenericClient;
@@ -141,6 +143,10 @@ impl Store for Connection {
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.load_dead_letters(topic, limit)
     }
+
+    fn letters(&mut self) -> &mut dyn Letters {
+        self
+    }
 }
 
 /// What an error of a statement means.
@@ -148,6 +154,11 @@ fn failure(what: &str, error: postgres::Error) -> StoreError {
     match error.code().map(|state| state.code()) {
         // The statement's own timeout, or the one for waiting on a lock.
         Some("57014" | "55P03") => StoreError::TooSlow { what: what.to_owned() },
+        // A missing table or column, which a command meets that no daemon has migrated for.
+        Some("42P01" | "42703") => StoreError::Configuration(format!(
+            "the database {what} lacks the schema of this orderd: bring it by `orderd migrate`, or \
+             name another database in {SETTING}"
+        )),
         _ => outage(what, error),
     }
 }

@@ -3,6 +3,8 @@
 //! This is the only reader of the environment. It says what was asked for; whether that makes sense
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
+mod dead_letters;
+
 use crate::generate::Template;
 use crate::order::validate::Profile;
 use clap::ArgGroup;
@@ -17,6 +19,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+use dead_letters::EXAMPLES as DEAD_LETTERS_EXAMPLES;
+pub use dead_letters::{DeadLetters, DeadLettersAction, StateName, Which};
 
 /// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
 /// cache.
@@ -63,6 +68,13 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
+    /// List, show, replay or drop what can't be saved as an order.
+    ///
+    /// A replay decodes the stored bytes again with the rules of --validation and saves the order;
+    /// running daemons learn of it. The embedded store can only be opened while no daemon has it
+    /// open; a daemon that runs replays and drops over HTTP.
+    #[command(after_help = DEAD_LETTERS_EXAMPLES)]
+    DeadLetters(DeadLetters),
 }
 
 /// The settings of `orderd positions`.
