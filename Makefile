@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench fuzz model migrateup servers cargo
+.PHONY: help run test test-here check bench fuzz model readme migrateup servers cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ fuzz: cargo ## fuzz each target for a minute (gets cargo-fuzz; needs a C++ compi
 model: cargo ## try every order of threads through the engine's lock, tickets and loads (loom)
 	RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
 		$(CARGO) test --package lru-engine --lib --release models
+
+readme: cargo ## write the README's table of settings anew, from the code
+	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_readme
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate
