@@ -107,10 +107,10 @@ pub struct Which {
     #[arg(long)]
     pub all: bool,
     /// Of all, those whose first reason has this code, such as required, type or syntax.
-    #[arg(long, value_name = "CODE", requires = "all")]
+    #[arg(long, value_name = "CODE", conflicts_with = "ids")]
     pub code: Option<String>,
     /// Of all, those with this text in their reasons, such as items[0].price.
-    #[arg(long, value_name = "TEXT", requires = "all")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
     pub reason: Option<String>,
 }
 
