@@ -16,5 +16,6 @@ pub mod run;
 pub mod settings;
 pub mod store;
 pub mod supervise;
+pub mod systemd;
 pub mod topic;
 pub mod warmup;
