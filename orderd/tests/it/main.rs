@@ -16,6 +16,7 @@ mod ingest;
 mod kafka_client;
 mod kafka_topic;
 mod layers;
+mod metrics;
 mod order;
 mod outages;
 mod own_servers;
