@@ -3,10 +3,16 @@
 
 use crate::clock::Clock;
 use crate::embedded::Embedded;
+use crate::embedded::letter_row::Key;
+use crate::embedded::letter_row::Row;
+use crate::embedded::letter_row::key;
+use crate::embedded::letter_row::payload;
+use crate::embedded::letter_row::restored;
+use crate::embedded::letter_row::row;
+use crate::embedded::letter_row::time;
 use crate::embedded::store::EmbeddedStore;
 use crate::embedded::store::SaveError;
 use crate::embedded::store::save_content;
-use crate::order::OrderUid;
 use crate::order::decode::Part;
 use crate::order::decode::named_uid;
 use crate::store::Batch;
@@ -47,14 +53,6 @@ const UNPUBLISHED: TableDefinition<'_, i64, ()> = TableDefinition::new("letters_
 /// Code, reason and payload by topic, partition, offset and element, as the first version had it.
 const FIRST_VERSION: TableDefinition<'_, Key, (&str, &str, &[u8])> =
     TableDefinition::new("dead_letters");
-
-type Key = (&'static str, i32, i64, u32);
-
-/// Origin; code, reason and payload, and whether that is the whole message; the order it names;
-/// state, and when it came and was settled in microseconds; what has overtaken it.
-type Row = (Key, Content, Option<&'static str>, Fate, Option<Key>);
-type Content = (&'static str, &'static str, &'static [u8], bool);
-type Fate = (&'static str, i64, Option<i64>);
 
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(LETTERS)?;
@@ -366,60 +364,4 @@ fn is_meant(filter: &Filter, letter: &Letter) -> bool {
 /// To the microsecond, as everything here is kept.
 fn now() -> Timestamp {
     time(Clock::system().wall().as_microsecond())
-}
-
-fn time(microsecond: i64) -> Timestamp {
-    Timestamp::from_microsecond(microsecond).unwrap_or_default()
-}
-
-fn key(place: &Place) -> (&str, i32, i64, u32) {
-    let Origin { partition, offset, element } = place.origin;
-    (&place.topic, partition, offset, element)
-}
-
-fn place((topic, partition, offset, element): (&str, i32, i64, u32)) -> Place {
-    Place { topic: topic.to_owned(), origin: Origin { partition, offset, element } }
-}
-
-type Borrowed<'a> = (
-    (&'a str, i32, i64, u32),
-    (&'a str, &'a str, &'a [u8], bool),
-    Option<&'a str>,
-    (&'a str, i64, Option<i64>),
-    Option<(&'a str, i32, i64, u32)>,
-);
-
-fn row<'a>(letter: &'a Letter, payload: &'a [u8]) -> Borrowed<'a> {
-    (
-        key(&letter.place),
-        (&letter.code, &letter.reason, payload, letter.part == Part::Message),
-        letter.order_uid.as_ref().map(OrderUid::as_str),
-        (
-            letter.state.as_str(),
-            letter.received_at.as_microsecond(),
-            letter.settled_at.map(Timestamp::as_microsecond),
-        ),
-        letter.overtaken_by.as_ref().map(key),
-    )
-}
-
-fn payload((_, (_, _, payload, _), ..): Borrowed<'_>) -> Bytes {
-    Bytes::copy_from_slice(payload)
-}
-
-fn restored(id: i64, row: Borrowed<'_>) -> Letter {
-    let (origin, (code, reason, payload, whole), uid, (state, received, settled), overtaken) = row;
-    Letter {
-        id,
-        place: place(origin),
-        part: if whole { Part::Message } else { Part::Element },
-        code: code.to_owned(),
-        reason: reason.to_owned(),
-        order_uid: uid.and_then(|uid| OrderUid::parse(uid).ok()),
-        payload_bytes: payload.len() as u64,
-        received_at: time(received),
-        state: State::parse(state).unwrap_or(State::Open),
-        settled_at: settled.map(time),
-        overtaken_by: overtaken.map(place),
-    }
 }

@@ -10,6 +10,7 @@
 //! * After an error of the disk the file is opened again before it is used again, since the
 //!   database refuses everything after one.
 
+mod letter_row;
 mod letters;
 mod store;
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::run::say;
 use crate::store::Connect;
 use crate::store::postgres::Postgres;
 use bytes::Bytes;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use std::io::Write as _;
 
@@ -42,7 +43,7 @@ enum Format {
 /// Does what `settings` say.
 pub(super) fn run(settings: &DeadLetters) -> Result<(), RunError> {
     let connect: Box<dyn Connect> = match &settings.store.database_url {
-        Some(url) => Box::new(Postgres::new(url)?),
+        Some(url) => Box::new(Postgres::new(url.expose_secret())?),
         None => Box::new(Embedded::open_existing(&settings.store.data_dir)?),
     };
     let mut store = connect.connect()?;
