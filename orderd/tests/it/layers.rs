@@ -63,7 +63,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("strsim",             &["settings/files.rs"]),
     ("signal_hook",        &["run/mod.rs"]),
     ("sd_notify",          &["systemd.rs"]),
-    ("tracing_subscriber", &["run.rs", "cli/"]),
+    ("tracing_subscriber", &["run/mod.rs", "cli/"]),
 ];
 
 /// What no file may have, and why.
