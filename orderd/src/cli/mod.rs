@@ -4,6 +4,7 @@
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
 mod brokers;
+mod dead_letters;
 mod http;
 mod positions;
 mod values;
@@ -36,7 +37,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cli::dead_letters::EXAMPLES as DEAD_LETTERS_EXAMPLES;
+
+pub use crate::cli::dead_letters::{DeadLetters, DeadLettersAction, StateName, Which};
 pub use crate::cli::http::HttpLimits;
+pub use crate::cli::positions::{Positions, PositionsAction};
 
 /// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
 /// cache.
@@ -97,6 +102,13 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
+    /// List, show, replay or drop what can't be saved as an order.
+    ///
+    /// A replay decodes the stored bytes again with the rules of --validation and saves the order;
+    /// running daemons learn of it. The embedded store can only be opened while no daemon has it
+    /// open; a daemon that runs replays and drops over HTTP.
+    #[command(after_help = DEAD_LETTERS_EXAMPLES)]
+    DeadLetters(DeadLetters),
     /// Print a script that completes commands and flags in a shell.
     #[command(after_help = "Examples:\n  \
         orderd completions bash > /etc/bash_completion.d/orderd\n  \
