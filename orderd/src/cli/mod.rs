@@ -9,10 +9,6 @@ mod http;
 mod positions;
 mod values;
 
-pub use brokers::Kafka;
-pub use positions::Positions;
-pub use positions::PositionsAction;
-
 use crate::cli::values::address;
 use crate::cli::values::duration;
 use crate::cli::values::host_name;
@@ -39,6 +35,7 @@ use std::time::Duration;
 
 use crate::cli::dead_letters::EXAMPLES as DEAD_LETTERS_EXAMPLES;
 
+pub use crate::cli::brokers::Kafka;
 pub use crate::cli::dead_letters::{DeadLetters, DeadLettersAction, StateName, Which};
 pub use crate::cli::http::HttpLimits;
 pub use crate::cli::positions::{Positions, PositionsAction};
