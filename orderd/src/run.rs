@@ -201,6 +201,10 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
         seed: settings.seed.unwrap_or(0),
         bad_share: settings.bad,
         template: settings.template.into(),
+        watched: match std::io::stderr().is_terminal() {
+            true => produce::Watched::Terminal,
+            false => produce::Watched::Log,
+        },
     };
     // Not locked for the whole run: the process may need it when it ends early.
     let result = produce::run(&options, target, &mut std::io::stdout(), &clock, &stop);

@@ -35,6 +35,29 @@ fn produced_orders_are_served_by_the_daemon_they_were_sent_to() {
     assert_eq!(again.stdout, ended.stdout);
 }
 
+/// Issue: on a terminal a bar with rate and latency, with the ids above it; the ids alone on a pipe.
+#[test]
+fn a_terminal_sees_a_bar_and_a_pipe_sees_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(&["--data-dir", folder.path().to_str().unwrap(), "--demo"]);
+    let produce =
+        ["produce", "--url", daemon.base(), "--count", "30", "--rate", "20", "--seed", "5"];
+    let piped = daemon::run(&[&["--log", "warn"], &produce[..]].concat());
+    assert_eq!((piped.stdout.lines().count(), &*piped.stderr), (30, ""));
+    // `script` gives its program a terminal.
+    let line = [&[env!("CARGO_BIN_EXE_orderd")], &produce[..]].concat().join(" ");
+    let mut script = std::process::Command::new("script");
+    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    let seen = script.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap();
+    let seen = String::from_utf8(seen.stdout).unwrap();
+    for uid in piped.stdout.lines() {
+        assert!(seen.contains(uid), "{uid} isn't in: {seen}");
+    }
+    for part in ["30/30 orders", "/s, ", "p50 ", "p99 "] {
+        assert!(seen.contains(part), "{part} isn't in: {seen}");
+    }
+}
+
 /// Row 13: `produce --kafka-brokers` makes the topic with its partitions, and a daemon reads it.
 #[test]
 fn orders_produced_to_kafka_come_through() {

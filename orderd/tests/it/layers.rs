@@ -53,6 +53,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("askama",             &["http/pages/"]),
     ("simd_json",          &["order/decode.rs", "order/fields.rs"]),
     ("iso_currency",       &["order/strict.rs"]),
+    ("indicatif",          &["produce/progress.rs"]),
+    ("hdrhistogram",       &["produce/progress.rs"]),
     ("ureq",               &["produce/target.rs"]),
     ("clap",               &["cli.rs", "settings/"]),
     ("clap_complete",      &["cli.rs"]),
