@@ -12,6 +12,8 @@ use crate::cli::Produce;
 use crate::cli::Serve;
 use crate::clock::Clock;
 use crate::embedded::Embedded;
+use crate::health;
+use crate::health::HealthError;
 use crate::produce;
 use crate::settings::Settings;
 use crate::settings::shown::Shown;
@@ -62,6 +64,9 @@ pub enum RunError {
     /// The topic.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// A daemon that was asked.
+    #[error(transparent)]
+    Health(#[from] HealthError),
     /// Producing.
     #[error(transparent)]
     Produce(#[from] produce::ProduceError),
@@ -84,6 +89,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         Command::Serve(settings) if settings.print_config => print_config(&shown),
         Command::Serve(settings) => serve(&settings),
         Command::CheckConfig(settings) => check_config(&settings, &shown),
+        Command::Health { url } => say(health::ready(&url)?),
         Command::Completions { shell } => completions(shell),
         Command::Produce(settings) => produce(&settings),
         Command::Migrate(settings) => migrate(&settings),

@@ -77,6 +77,29 @@ fn orders_produced_to_kafka_come_through() {
     }
 }
 
+/// Row 22: what a container's health check asks tells a ready daemon from one that isn't there.
+#[test]
+fn health_tells_whether_a_daemon_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(&["--data-dir", folder.path().to_str().unwrap()]);
+    daemon.wait_ready();
+    let ready = daemon::run(&["health", "--url", daemon.base()]);
+    assert!(ready.status.success() && ready.stdout.contains("ready"), "{}", ready.stderr);
+    let database = "postgresql://nobody@127.0.0.1:1/none";
+    let waiting = Daemon::start(&[
+        "--data-dir",
+        folder.path().join("waiting").to_str().unwrap(),
+        "--database-url",
+        database,
+    ]);
+    let not_ready = daemon::run(&["health", "--url", waiting.base()]);
+    assert_eq!(not_ready.status.code(), Some(1));
+    assert!(not_ready.stderr.contains("store"), "{}", not_ready.stderr);
+    let nobody = daemon::run(&["health", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(nobody.stderr.contains("http://127.0.0.1:1"), "{}", nobody.stderr);
+}
+
 /// Row 11: `migrate` brings the schema up to date, and says so when it is.
 #[test]
 fn migrate_says_what_it_applied() {

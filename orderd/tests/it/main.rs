@@ -7,6 +7,7 @@ mod coherence;
 mod commands;
 mod config_files;
 mod daemon;
+mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
