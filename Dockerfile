@@ -10,8 +10,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     && cp target/release/orderd /orderd
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends \
-        ca-certificates curl libssl3 \
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libssl3 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /data --create-home orderd
 COPY --from=build /orderd /usr/local/bin/orderd
@@ -20,6 +19,6 @@ WORKDIR /data
 ENV ORDERD_LISTEN=0.0.0.0:8081 ORDERD_DATA_DIR=/data
 EXPOSE 8081
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=6 \
-    CMD curl --fail --silent --output /dev/null http://127.0.0.1:8081/healthz
+    CMD ["orderd", "health"]
 ENTRYPOINT ["orderd"]
 CMD ["serve"]

@@ -99,6 +99,19 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
+    /// Ask a running daemon whether it is ready: exit status 0 if it is.
+    #[command(after_help = "Example:\n  \
+        orderd health --url http://127.0.0.1:8081")]
+    Health {
+        /// The daemon.
+        #[arg(
+            long,
+            env = "ORDERD_URL",
+            default_value = "http://127.0.0.1:8081",
+            value_name = "URL"
+        )]
+        url: String,
+    },
     /// List, show, replay or drop what can't be saved as an order.
     ///
     /// A replay decodes the stored bytes again with the rules of --validation and saves the order;

@@ -6,6 +6,7 @@ use crate::servers::TestDatabase;
 use crate::workload::Workload;
 use orderd::catalog::Catalog;
 use orderd::clock::Clock;
+use orderd::dead_letters::Letters;
 use orderd::ingest::Ingest;
 use orderd::order::OrderUid;
 use orderd::order::validate::Profile;
@@ -120,6 +121,10 @@ impl Store for NotingStore {
 
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(topic, limit)
+    }
+
+    fn letters(&mut self) -> &mut dyn Letters {
+        self.inner.letters()
     }
 }
 

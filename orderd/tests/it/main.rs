@@ -9,6 +9,7 @@ mod commands;
 mod config_files;
 mod daemon;
 mod dead_letters;
+mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
