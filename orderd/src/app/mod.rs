@@ -149,6 +149,7 @@ impl App {
             appender: appender.clone(),
             readiness: Arc::clone(&readiness),
             writes: writes(settings),
+            random: (settings.random || settings.demo).then(|| random(clock)),
             profile: Profile::from(settings.validation),
             clock: clock.clone(),
             public_hosts: settings.public_hosts.clone(),
@@ -287,6 +288,12 @@ pub fn check(settings: &cli::Serve) -> Result<(), StartError> {
 
 fn postgres(settings: &cli::Serve) -> Result<Option<Postgres>, StoreError> {
     settings.database_url.as_ref().map(|url| Postgres::new(url.expose_secret())).transpose()
+}
+
+/// Random orders, each request's from a seed of its own.
+fn random(clock: &Clock) -> http::Random {
+    let clock = clock.clone();
+    http::Random::new(move |count| produce::random(count, &clock))
 }
 
 fn writes(settings: &cli::Serve) -> http::Writes {

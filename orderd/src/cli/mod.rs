@@ -243,6 +243,11 @@ pub struct Serve {
         value_parser = host_name)]
     pub public_hosts: Vec<String>,
 
+    /// Make, send and return random orders on POST /random/{n}, for those who may write. A demo
+    /// does.
+    #[arg(long, env = "ORDERD_RANDOM", value_parser = BoolishValueParser::new())]
+    pub random: bool,
+
     /// Produce orders in the daemon itself, and accept POST /orders without a token.
     #[arg(long, env = "ORDERD_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,

@@ -13,11 +13,13 @@ use crate::http::health;
 use crate::http::limits::HEADER_BYTES_MAX;
 use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
+use crate::http::openapi;
 use crate::http::orders;
 use crate::http::pages;
 use crate::http::problem::Problem;
 use crate::http::query;
 use crate::http::query::Query;
+use crate::http::random;
 use crate::http::submit;
 use ::http::HeaderValue;
 use ::http::Method;
@@ -39,6 +41,13 @@ enum Route<'a> {
     Healthz,
     Readyz,
     Metrics,
+    /// How many orders, as it stands in the path.
+    Random(&'a str),
+    OpenApi,
+    /// The name of a file of the documentation; empty for its page.
+    Docs(&'a str),
+    /// Leads to the page.
+    DocsHome,
     Asset(&'static Asset),
 }
 
@@ -52,7 +61,18 @@ impl<'a> Route<'a> {
             "/healthz" => return Some(Self::Healthz),
             "/readyz" => return Some(Self::Readyz),
             "/metrics" => return Some(Self::Metrics),
+            "/openapi.json" => return Some(Self::OpenApi),
             _ => {}
+        }
+        if let Some(count) = path.strip_prefix("/random/") {
+            return (!count.contains('/')).then_some(Self::Random(count));
+        }
+        if let Some(name) = path.strip_prefix("/docs") {
+            // What the page loads lies beside it, so without the slash it would be looked for here.
+            return name
+                .strip_prefix('/')
+                .map(Self::Docs)
+                .or(name.is_empty().then_some(Self::DocsHome));
         }
         let one = |uid: &'a str| (!uid.contains('/')).then_some(Self::Order(uid));
         ["/orders/", "/order/", "/api/order/"]
@@ -72,13 +92,16 @@ impl<'a> Route<'a> {
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
+            Self::Random(_) => "/random/:n",
+            Self::OpenApi => "/openapi.json",
+            Self::Docs(_) | Self::DocsHome => "/docs",
             Self::Asset(_) => "/assets/:name",
         }
     }
 
     fn allowed(self) -> &'static str {
         match self {
-            Self::Orders | Self::OrderByParameter => "GET, HEAD, POST, OPTIONS",
+            Self::Orders | Self::OrderByParameter | Self::Random(_) => "GET, HEAD, POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
     }
@@ -103,6 +126,9 @@ pub(super) fn answer(
     })?;
     match (route, &head.method) {
         (_, &Method::OPTIONS) => Ok(Answer::Now(options(route))),
+        (Route::Random(count), &Method::GET | &Method::POST) => {
+            random::random(service, head, count)
+        }
         (Route::Orders, &Method::POST) => submit::submit(service, head, body),
         (Route::OrderByParameter, &Method::GET | &Method::HEAD | &Method::POST) => {
             let uid = orders::uid_of_parameter(head, body)?;
@@ -132,6 +158,11 @@ fn read(
         Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
         Route::Metrics => Ok(Answer::Now(health::metrics(&service.metrics))),
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
+        Route::OpenApi => Ok(Answer::Now(openapi::json(&condition))),
+        Route::Docs(name) => openapi::file(name, &condition).map(Answer::Now),
+        Route::DocsHome => Ok(Answer::Now(openapi::home())),
+        // HEAD, which makes no orders.
+        Route::Random(_) => Err(method_not_allowed(route)),
         Route::OrderByParameter => Err(method_not_allowed(route)),
     }
 }
@@ -184,6 +215,44 @@ fn method_not_allowed(route: Route<'_>) -> Problem {
         .with(header::ALLOW, HeaderValue::from_static(route.allowed()))
 }
 
+/// Every route that programs use: its path as its description writes it, and its methods.
+#[cfg(test)]
+pub(super) fn described() -> Vec<(&'static str, &'static str)> {
+    const EVERY: [Route<'static>; 12] = [
+        Route::Home,
+        Route::Order(""),
+        Route::OrderByParameter,
+        Route::Orders,
+        Route::Recent,
+        Route::Healthz,
+        Route::Readyz,
+        Route::Metrics,
+        Route::Random(""),
+        Route::OpenApi,
+        Route::Docs(""),
+        Route::DocsHome,
+    ];
+    let paths = |route: Route<'_>| -> &'static [&'static str] {
+        match route {
+            Route::Order(_) => &["/orders/{uid}", "/order/{uid}", "/api/order/{uid}"],
+            Route::OrderByParameter => &["/api/getOrder"],
+            Route::Orders => &["/orders"],
+            Route::Recent => &["/api/orders/recent"],
+            Route::Healthz => &["/healthz"],
+            Route::Readyz => &["/readyz"],
+            Route::Metrics => &["/metrics"],
+            Route::Random(_) => &["/random/{n}"],
+            Route::OpenApi => &["/openapi.json"],
+            // For people.
+            Route::Home | Route::Docs(_) | Route::DocsHome | Route::Asset(_) => &[],
+        }
+    };
+    let described = EVERY
+        .into_iter()
+        .flat_map(|route| paths(route).iter().map(move |path| (*path, route.allowed())));
+    described.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Route;
@@ -199,7 +268,17 @@ mod tests {
         assert_eq!(Route::of("/orders"), Some(Route::Orders));
         assert_eq!(Route::of("/api/orders/recent"), Some(Route::Recent));
         assert_eq!(Route::of("/api/getOrder"), Some(Route::OrderByParameter));
-        for path in ["", "*", "//", "/orders/a/b", "/Orders", "/assets/", "/assets/../x"] {
+        for path in [
+            "",
+            "*",
+            "//",
+            "/orders/a/b",
+            "/random/1/2",
+            "/docsx",
+            "/Orders",
+            "/assets/",
+            "/assets/../x",
+        ] {
             assert_eq!(Route::of(path), None, "{path}");
         }
     }

@@ -54,6 +54,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio",              &["http/server_axum/", "store/postgres/line.rs"]),
     ("tiny_http",          &["http/server_tiny.rs"]),
     ("httparse",           &["http/head.rs"]),
+    ("utoipa_swagger_ui",  &["http/openapi/"]),
     ("askama",             &["http/pages/"]),
     ("simd_json",          &["order/decode.rs", "order/fields.rs"]),
     ("iso_currency",       &["order/strict.rs"]),

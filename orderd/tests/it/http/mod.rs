@@ -1,9 +1,11 @@
 //! The HTTP interface from the outside: every test runs on both servers.
 
+mod described;
 mod hostile;
 mod lists;
 mod pages;
 mod protocol;
+mod random;
 mod reads;
 pub(crate) mod site;
 mod writes;
