@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench fuzz model readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check bench fuzz model readme up contract migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ readme: cargo ## write the README's table of settings anew, from the code
 
 up: ## PostgreSQL, Kafka, orderd and a producer in containers
 	docker compose up --build
+
+contract: cargo ## ask a daemon all that its OpenAPI document promises (gets schemathesis; needs python3)
+	orderd/tests/contract/run
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate

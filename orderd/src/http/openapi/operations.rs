@@ -42,8 +42,8 @@ enum Parameter {
     Count,
     Limit,
     Cursor,
-    /// The id in the query, under one of its three names.
-    Named(&'static str),
+    /// The id in the query.
+    Named,
 }
 
 #[derive(Clone, Copy)]
@@ -135,11 +135,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/api/getOrder",
         id: "orderByParameter",
         summary: "One order, named by one parameter",
-        parameters: &[
-            Parameter::Named("order_uid"),
-            Parameter::Named("OrderUID"),
-            Parameter::Named("uuid"),
-        ],
+        parameters: &[Parameter::Named],
         success: Success::Json(200, "Order"),
         failures: READ,
         notes: &[Note::Order, Note::Deprecated],
@@ -374,7 +370,8 @@ impl Parameter {
         let uid = || json!({ "$ref": "#/components/schemas/OrderUid" });
         let (name, place, required, schema) = match self {
             Self::Uid => ("uid", "path", true, uid()),
-            Self::Named(name) => (name, "query", false, uid()),
+            // `order_uid` and `uuid` are taken as well, but only one of the three at a time.
+            Self::Named => ("OrderUID", "query", true, uid()),
             Self::Count => {
                 let schema = json!({ "type": "integer", "minimum": 1, "maximum": 1000 });
                 ("n", "path", true, schema)
@@ -384,7 +381,10 @@ impl Parameter {
                     json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 });
                 ("limit", "query", false, schema)
             }
-            Self::Cursor => ("cursor", "query", false, json!({ "type": "string" })),
+            Self::Cursor => {
+                let schema = json!({ "type": "string", "pattern": "^A[Q-Za-f][A-Za-z0-9_-]{10}$" });
+                ("cursor", "query", false, schema)
+            }
         };
         json!({ "name": name, "in": place, "required": required, "schema": schema })
     }

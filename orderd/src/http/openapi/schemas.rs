@@ -1,15 +1,12 @@
 //! What is sent and what comes back, as JSON Schema (2020-12).
 //!
 //! Two schemas for an order: what is taken is the lenient profile's rules, what is served has every
-//! field. Lengths are in characters here and in bytes in the rules, so a limit here is a quarter of
-//! the rule's: what passes the schema passes the rule.
+//! field. Two rules can't be said in a schema and stand in the descriptions: a string's length is in
+//! bytes, and an integer is written without a fraction.
 
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
-
-/// A quarter of the longest string.
-const STRING_CHARACTERS_MAX: u32 = 256;
 
 /// The text fields, the integer fields and their owner, in the order in which they are served.
 const DELIVERY: &[&str] = &["name", "phone", "zip", "city", "address", "region", "email"];
@@ -89,7 +86,7 @@ fn field(kind: Kind, way: Way) -> Value {
     match (kind, way) {
         (Kind::Text, Way::In) => json!({
             "type": of_type("string"),
-            "maxLength": STRING_CHARACTERS_MAX,
+            "description": "At most 1024 bytes of UTF-8.",
             "pattern": "^[^\u{0}]*$",
         }),
         (Kind::Text, Way::Out) => json!({ "type": of_type("string") }),
