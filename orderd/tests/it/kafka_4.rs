@@ -91,6 +91,10 @@ fn orders_come_in_both_ways_and_the_lag_ends() {
     wait_until("there is no lag", || {
         scene.lags(&tool).is_some_and(|lags| lags.iter().all(|lag| *lag == 0))
     });
+    // Leaving the group is part of the stop, and within its deadline.
+    let (status, took) = daemon.interrupt();
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(5), "the stop took {took:?}");
 }
 
 /// Design: the compare-and-set fences zombies. An instance that is stopped for longer than its
