@@ -6,15 +6,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     cargo build --release --locked --bin orderd && cp target/release/orderd /orderd
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends curl \
-    && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --home-dir /data --create-home orderd
+RUN useradd --system --home-dir /data --create-home orderd
 COPY --from=build /orderd /usr/local/bin/orderd
 USER orderd
 WORKDIR /data
 ENV ORDERD_LISTEN=0.0.0.0:8081 ORDERD_DATA_DIR=/data
 EXPOSE 8081
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=6 \
-    CMD curl --fail --silent --output /dev/null http://127.0.0.1:8081/healthz
+    CMD ["orderd", "health"]
 ENTRYPOINT ["orderd"]
 CMD ["serve"]

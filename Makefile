@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check drill bench fuzz model readme migrateup servers cargo
+.PHONY: help run test test-here check drill bench fuzz model readme up migrateup servers cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ model: cargo ## try every order of threads through the engine's parts (loom), an
 
 readme: cargo ## write the README's table of settings anew, from the code
 	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_readme
+
+up: ## PostgreSQL, Kafka, orderd and a producer in containers
+	docker compose up --build
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate

@@ -307,6 +307,9 @@ impl Ingest {
         writes.publish(orders.written);
         let positions: Vec<_> = batch.advances.iter().map(|a| (a.partition, a.to)).collect();
         source.saved(&positions);
+        for &(partition, next_offset) in &positions {
+            self.metrics.partition_saved(&self.topic, partition, next_offset, None);
+        }
         for letter in batch.dead_letters.iter().take(LOGGED_MAX) {
             let DeadLetter { origin, reason, .. } = letter;
             tracing::warn!(topic = self.topic, ?origin, reason, "dead letter");
