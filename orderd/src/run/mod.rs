@@ -214,7 +214,7 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
             produce::Target::Url { base: url.clone(), token }
         }
         None => {
-            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP)?;
+            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP, None)?;
             produce::Target::Topic(Arc::new(topic))
         }
     };

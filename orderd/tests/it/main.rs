@@ -16,6 +16,8 @@ mod generate;
 mod http;
 mod ingest;
 mod kafka_client;
+#[cfg(feature = "rdkafka")]
+mod kafka_group;
 mod kafka_topic;
 mod layers;
 mod metrics;
