@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench fuzz model readme up contract migrateup servers libraries cargo
+.PHONY: help run test test-here check drill contract bench fuzz model readme up migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ check: cargo libraries ## format, clippy and docs, warnings denied
 	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --package benches --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude benches --all-features --no-deps
+
+drill: cargo ## run the drills at full length, each ending in a table of figures
+	$(SERVERS) env ORDERD_DRILL=1 $(CARGO) test --release --package orderd --all-features \
+		--test drill -- --nocapture --test-threads=1
 
 bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of their own
 	$(CARGO) bench --package benches
