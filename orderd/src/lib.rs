@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod embedded;
 pub mod generate;
+pub mod hotset;
 pub mod http;
 pub mod ingest;
 pub mod order;

@@ -137,6 +137,14 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// The names of the daemon's threads that run, cut to 15 bytes by the system.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+        let names = tasks.flatten().filter_map(name);
+        names.map(|name| name.trim_end().to_owned()).collect()
+    }
+
     /// Sends the signal with this name.
     pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);

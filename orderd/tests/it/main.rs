@@ -10,6 +10,7 @@ mod daemon;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
+mod hotset;
 mod http;
 mod ingest;
 mod kafka_client;
