@@ -24,8 +24,10 @@ use crate::embedded::Embedded;
 use crate::hotset::HotSet;
 use crate::http;
 use crate::ingest::Ingest;
+use crate::metrics::Metrics;
 use crate::order::validate::Profile;
 use crate::produce;
+use crate::readings;
 use crate::store::Connect;
 use crate::store::StoreError;
 use crate::store::database::Database;
@@ -98,6 +100,7 @@ pub struct App {
     address: SocketAddr,
     catalog: Arc<Catalog>,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
     crew: Arc<Crew>,
     intake: Arc<Crew>,
     /// Ends when no request changes the cache any more.
@@ -132,10 +135,12 @@ impl App {
         let outside = outside(&intake, &crew, &cut, clock, settings)?;
         let listener = http::bind(settings.listen)?;
         let address = listener.local_addr()?;
-        let readiness = Arc::new(Readiness::new());
+        let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::new()));
+        readings::readiness(&metrics, &readiness, clock);
         let threads = usize::from(settings.database_threads);
         let database = Database::start(&crew, &outside.connect, clock, threads)?;
         let catalog = Catalog::new(settings.cache_capacity, database, clock.clone());
+        readings::catalog(&metrics, &catalog);
         let appender = Appender::start(&crew, Arc::clone(&outside.sinks))?;
         let service = Arc::new(http::Service::new(http::Parts {
             catalog: Arc::clone(&catalog),
@@ -146,6 +151,7 @@ impl App {
             clock: clock.clone(),
             public_hosts: settings.public_hosts.clone(),
             read_wait_max: READ_WAIT_MAX,
+            metrics: Arc::clone(&metrics),
         }));
         match settings.http_server {
             cli::HttpServer::Axum => {
@@ -166,6 +172,7 @@ impl App {
             address,
             catalog,
             readiness,
+            metrics,
             crew,
             intake,
             last: Crew::new(StopToken::new()),
@@ -191,6 +198,7 @@ impl App {
             sources: outside.sources,
             catalog: Arc::clone(&self.catalog),
             readiness: Arc::clone(&self.readiness),
+            metrics: Arc::clone(&self.metrics),
             clock: clock.clone(),
             group: settings.kafka_group.clone(),
             topic: settings.kafka.kafka_topic.clone(),

@@ -117,6 +117,11 @@ impl Database {
         Ok(Self { foreground, background })
     }
 
+    /// How many reads wait for a thread: those of users, and those in the background.
+    pub fn queued(&self) -> (usize, usize) {
+        (self.foreground.len(), self.background.len())
+    }
+
     /// Has a database thread run `query` and hand its result to `reply`. Never waits.
     ///
     /// `query` may run twice. `reply` runs on the database thread and must not wait.

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
 mod appender;
+mod browser;
 mod coherence;
 mod commands;
 mod config_files;
@@ -16,6 +17,7 @@ mod ingest;
 mod kafka_client;
 mod kafka_topic;
 mod layers;
+mod metrics;
 mod order;
 mod outages;
 mod own_servers;

@@ -4,5 +4,5 @@ mod lists;
 mod pages;
 mod protocol;
 mod reads;
-mod site;
+pub(crate) mod site;
 mod writes;
