@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod crash;
 pub mod embedded;
 pub mod generate;
 pub mod hotset;

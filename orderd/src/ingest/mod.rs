@@ -29,6 +29,8 @@ use crate::backoff::Backoff;
 use crate::catalog::Catalog;
 use crate::catalog::StoredOrder;
 use crate::clock::Clock;
+use crate::crash;
+use crate::crash::Point;
 use crate::metrics::Ingested;
 use crate::metrics::Metrics;
 use crate::order::OrderUid;
@@ -297,6 +299,7 @@ impl Ingest {
         // On an error the writes are dropped here, which forgets these orders: after an unknown
         // COMMIT nobody knows which content the store has.
         let saved = store.save(batch)?;
+        crash::point(Point::AfterCommit);
         let saved_at = self.clock.now();
         let (orders, refused) = count_and_order(saved);
         let counted = orders.counted;
@@ -306,6 +309,7 @@ impl Ingest {
         }
         writes.publish(orders.written);
         let positions: Vec<_> = batch.advances.iter().map(|a| (a.partition, a.to)).collect();
+        crash::point(Point::BeforeGroupCommit);
         source.saved(&positions);
         for letter in batch.dead_letters.iter().take(LOGGED_MAX) {
             let DeadLetter { origin, reason, .. } = letter;

@@ -52,7 +52,14 @@ pub(crate) fn orderd(arguments: &[&str]) -> Command {
 
 /// Runs `orderd` to its end.
 pub(crate) fn run(arguments: &[&str]) -> Ended {
-    let child = orderd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    run_with(arguments, &[])
+}
+
+/// The same, with these variables in the environment.
+pub(crate) fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let mut command = orderd(arguments);
+    command.envs(variables.iter().copied());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id();
     // The watchdog ends a program that doesn't end by itself, and the status then says so.
     let (done, ended) = mpsc::channel::<()>();

@@ -7,6 +7,8 @@ mod browser;
 mod coherence;
 mod commands;
 mod config_files;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod daemon;
 mod embedded_run;
 mod embedded_topic;
