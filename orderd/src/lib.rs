@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod crash;
+pub mod dead_letters;
 pub mod embedded;
 pub mod generate;
 pub mod hotset;

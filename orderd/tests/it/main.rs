@@ -10,6 +10,7 @@ mod config_files;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod daemon;
+mod dead_letters;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
@@ -28,6 +29,7 @@ mod produce;
 mod proxy;
 mod reading;
 mod readme;
+mod secrets;
 mod servers;
 mod settings;
 mod start;
