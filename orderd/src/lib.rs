@@ -9,6 +9,7 @@ pub mod crash;
 pub mod dead_letters;
 pub mod embedded;
 pub mod generate;
+pub mod health;
 pub mod hotset;
 pub mod http;
 pub mod ingest;

@@ -11,6 +11,7 @@ mod config_files;
 mod crash;
 mod daemon;
 mod dead_letters;
+mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
@@ -18,6 +19,8 @@ mod hotset;
 mod http;
 mod ingest;
 mod kafka_client;
+#[cfg(feature = "rdkafka")]
+mod kafka_group;
 mod kafka_topic;
 mod layers;
 mod metrics;
