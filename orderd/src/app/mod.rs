@@ -10,7 +10,7 @@
 //! the daemon by an [`Event::Fatal`]; one that doesn't answer is waited for.
 //!
 //! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests
-//! are drained, what still waits for a server is cut, threads are joined; all of it within the
+//! are drained, what still waits for a server is cut, the hot set is saved, threads are joined; all of it within the
 //! deadline of the settings. What hangs in a library's call even then is named and left behind; the
 //! store's positions say where it was.
 
@@ -21,6 +21,7 @@ use crate::catalog::Catalog;
 use crate::cli;
 use crate::clock::Clock;
 use crate::embedded::Embedded;
+use crate::hotset::HotSet;
 use crate::http;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
@@ -52,6 +53,7 @@ use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
 use secrecy::ExposeSecret as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,6 +110,8 @@ pub struct App {
     metrics: Arc<Metrics>,
     crew: Arc<Crew>,
     intake: Arc<Crew>,
+    /// Ends when no request changes the cache any more.
+    last: Crew,
     /// Ends the calls to servers that are still waiting.
     cut: StopToken,
     clock: Clock,
@@ -121,6 +125,7 @@ struct Outside {
     connect: Arc<dyn Connect>,
     sources: Arc<dyn OpenSource>,
     sinks: Arc<dyn OpenSink>,
+    hot_set_file: Option<PathBuf>,
 }
 
 impl App {
@@ -179,6 +184,7 @@ impl App {
             metrics,
             crew,
             intake,
+            last: Crew::new(StopToken::new()),
             cut,
             clock: clock_of_stop,
             stop_wait_max,
@@ -207,7 +213,10 @@ impl App {
             topic: settings.kafka.kafka_topic.clone(),
             profile: settings.validation.into(),
         };
-        let warm = warmup::Options { orders: settings.warm_orders, threads: settings.warm_threads };
+        let hot = HotSet::new(outside.hot_set_file);
+        hot.start(&self.last, &self.catalog)?;
+        let (orders, threads) = (settings.warm_orders, settings.warm_threads);
+        let warm = warmup::Options { orders, threads, hot };
         let (crew, catalog) = (Arc::clone(&self.intake), Arc::clone(&self.catalog));
         let watch = Watch {
             connect: outside.connect,
@@ -271,7 +280,8 @@ impl App {
         let _ = self.intake.stop_and_join(until(SHARE_OF_INTAKE));
         let _ = self.crew.stop_and_join(until(SHARE_OF_INTAKE + SHARE_OF_REQUESTS));
         self.cut.stop();
-        let mut late = self.intake.stop_and_join(until(SHARE_OF_ALL));
+        let mut late = self.last.stop_and_join(until(SHARE_OF_ALL));
+        late.extend(self.intake.stop_and_join(until(SHARE_OF_ALL)));
         late.extend(self.crew.stop_and_join(until(SHARE_OF_ALL)));
         late
     }
@@ -361,7 +371,9 @@ fn outside(
         }
     };
     tracing::info!(store = connect.name(), topic = sources.name(), "orders");
-    Ok(Outside { connect, sources, sinks })
+    let in_folder = || embedded.is_some().then(|| settings.data_dir.join("hot-set"));
+    let hot_set_file = settings.hot_set_file.clone().or_else(in_folder);
+    Ok(Outside { connect, sources, sinks, hot_set_file })
 }
 
 /// Reading ends with intake, since nothing is lost by it; what is being written may end until the

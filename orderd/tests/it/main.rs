@@ -7,12 +7,15 @@ mod browser;
 mod coherence;
 mod commands;
 mod config_files;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod daemon;
 mod dead_letters;
 mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
+mod hotset;
 mod http;
 mod ingest;
 #[cfg(feature = "rdkafka")]

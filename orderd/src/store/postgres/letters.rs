@@ -2,6 +2,8 @@
 //!
 //! Whoever locks several letters locks them by id, so that no two can deadlock.
 
+use crate::crash;
+use crate::crash::Point;
 use crate::order::OrderUid;
 use crate::order::decode::Part;
 use crate::order::decode::named_uid;
@@ -119,6 +121,7 @@ pub(super) fn insert(
     letters: &[DeadLetter],
 ) -> Result<(), postgres::Error> {
     for letters in letters.chunks(DEAD_LETTERS_MAX) {
+        crash::point(Point::InDeadLettering);
         let statement = prepared.statement(transaction, INSERT)?;
         let uids: Vec<_> = letters.iter().map(|letter| named_uid(&letter.payload)).collect();
         transaction.execute(

@@ -33,7 +33,6 @@ use crate::store::StoredOrder;
 use crate::store::letters::Letters;
 use crate::store::postgres::connect::Server;
 use crate::store::postgres::connect::Session;
-use crate::store::postgres::line::Line;
 use crate::supervise::StopToken;
 use postgres::Client;
 use postgres::GenericClient;
@@ -85,9 +84,9 @@ impl Postgres {
 
 impl Connect for Postgres {
     fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
-        let Session { client, line } = self.session()?;
+        let client = self.client()?;
         let what = Arc::clone(&self.name);
-        Ok(Box::new(Connection { client, line, prepared: Prepared::default(), what }))
+        Ok(Box::new(Connection { client, prepared: Prepared::default(), what }))
     }
 
     fn migrate(&self) -> Result<Vec<String>, StoreError> {
@@ -103,7 +102,6 @@ impl Connect for Postgres {
 /// One session with its prepared statements.
 struct Connection {
     client: Client,
-    line: Line,
     prepared: Prepared,
     what: Arc<str>,
 }
@@ -137,42 +135,34 @@ impl Store for Connection {
         topic: &str,
         starts: &[(i32, i64)],
     ) -> Result<Vec<(i32, i64)>, StoreError> {
-        self.line.begin();
         self.assign_positions(group, topic, starts).map_err(|error| failure(&self.what, error))
     }
 
     fn save(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
-        self.line.begin();
         self.save_batch(batch)
     }
 
     fn load(&mut self, uids: &[OrderUid]) -> Result<Vec<StoredOrder>, StoreError> {
-        self.line.begin();
         self.load_orders(uids)
     }
 
     fn page(&mut self, before: Option<i64>, limit: usize) -> Result<Vec<StoredOrder>, StoreError> {
-        self.line.begin();
         self.load_page(before, limit)
     }
 
     fn newest(&mut self, limit: usize) -> Result<Vec<OrderUid>, StoreError> {
-        self.line.begin();
         self.newest_uids(limit)
     }
 
     fn counts(&mut self) -> Result<Counts, StoreError> {
-        self.line.begin();
         self.count()
     }
 
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.line.begin();
         self.load_dead_letters(topic, limit)
     }
 
     fn letters(&mut self) -> &mut dyn Letters {
-        self.line.begin();
         self
     }
 }
