@@ -14,12 +14,14 @@
 //! deadline of the settings. What hangs in a library's call even then is named and left behind; the
 //! store's positions say where it was.
 
+mod letters;
 mod watch;
 
 use crate::app::watch::Watch;
 use crate::catalog::Catalog;
 use crate::cli;
 use crate::clock::Clock;
+use crate::dead_letters::Feed;
 use crate::embedded::Embedded;
 use crate::http;
 use crate::ingest::Ingest;
@@ -120,6 +122,8 @@ struct Outside {
     connect: Arc<dyn Connect>,
     sources: Arc<dyn OpenSource>,
     sinks: Arc<dyn OpenSink>,
+    /// The topic of dead letters.
+    letters: Option<Feed>,
 }
 
 impl App {
@@ -213,15 +217,17 @@ impl App {
             notify: self.notify.clone(),
             clock: clock.clone(),
         };
-        let mut pending = Some((ingest, warm));
+        let feed = outside.letters;
+        let mut pending = Some((ingest, warm, feed));
         self.intake.spawn_restarting("store-watch", move |stop| {
             if !watch.first_contact(stop) {
                 return;
             }
             // Not again after a panic of the watch: these are threads of their own.
-            if let Some((ingest, warm)) = pending.take() {
+            if let Some((ingest, warm, feed)) = pending.take() {
                 let started = warmup::start(&crew, &catalog, warm)
-                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)));
+                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)))
+                    .and_then(|()| letters::start(&crew, feed));
                 if started.is_err() {
                     watch.fatal("the system gives the daemon no more threads".to_owned());
                 }
@@ -351,8 +357,10 @@ fn outside(
             detached(topic, intake, crew, cut)
         }
     };
+    let sinks_of_letters = letters::sinks(intake, cut, clock, settings, embedded.as_ref())?;
+    let letters = sinks_of_letters.map(|sinks| Feed { connect: Arc::clone(&connect), sinks });
     tracing::info!(store = connect.name(), topic = sources.name(), "orders");
-    Ok(Outside { connect, sources, sinks })
+    Ok(Outside { connect, sources, sinks, letters })
 }
 
 /// Reading ends with intake, since nothing is lost by it; what is being written may end until the

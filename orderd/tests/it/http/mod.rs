@@ -1,6 +1,7 @@
 //! The HTTP interface from the outside: every test runs on both servers.
 
 mod hostile;
+mod letters;
 mod lists;
 mod pages;
 mod protocol;
