@@ -29,7 +29,7 @@ pub(super) fn sinks(
     }
     let kafka = cli::Kafka { kafka_topic: topic.clone(), ..settings.kafka.clone() };
     let sinks: Arc<dyn OpenSink> =
-        Arc::new(kafka_topic(intake, clock, &kafka, &settings.kafka_group)?);
+        Arc::new(kafka_topic(intake, clock, &kafka, &settings.kafka_group, None)?);
     let sinks = Detached::new(sinks, intake, "kafka-dead-letters", CALL_WAIT_MAX, cut.clone());
     Ok(Some(Arc::new(sinks)))
 }
