@@ -14,7 +14,7 @@
 //! deadline of the settings. What hangs in a library's call even then is named and left behind; the
 //! store's positions say where it was.
 
-mod letters;
+mod topics;
 mod watch;
 
 use crate::app::watch::Watch;
@@ -43,8 +43,6 @@ use crate::topic::OpenSink;
 use crate::topic::OpenSource;
 use crate::topic::TopicError;
 use crate::topic::appender::Appender;
-use crate::topic::detached::CALL_WAIT_MAX;
-use crate::topic::detached::Detached;
 use crate::topic::kafka::KafkaSettings;
 use crate::topic::kafka::KafkaTopic;
 use crate::topic::kafka::Share;
@@ -228,7 +226,7 @@ impl App {
             if let Some((ingest, warm, feed)) = pending.take() {
                 let started = warmup::start(&crew, &catalog, warm)
                     .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)))
-                    .and_then(|()| letters::start(&crew, feed));
+                    .and_then(|()| topics::start(&crew, feed));
                 if started.is_err() {
                     watch.fatal("the system gives the daemon no more threads".to_owned());
                 }
@@ -356,29 +354,13 @@ fn outside(
         _ => {
             let share = settings.instance;
             let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group, share)?;
-            detached(topic, intake, crew, cut)
+            topics::detached(topic, intake, crew, cut)
         }
     };
-    let sinks_of_letters = letters::sinks(intake, cut, clock, settings, embedded.as_ref())?;
+    let sinks_of_letters = topics::sinks(intake, cut, clock, settings, embedded.as_ref())?;
     let letters = sinks_of_letters.map(|sinks| Feed { connect: Arc::clone(&connect), sinks });
     tracing::info!(store = connect.name(), topic = sources.name(), "orders");
     Ok(Outside { connect, sources, sinks, letters })
-}
-
-/// Reading ends with intake, since nothing is lost by it; what is being written may end until the
-/// cut.
-fn detached(
-    topic: KafkaTopic,
-    intake: &Arc<Crew>,
-    crew: &Arc<Crew>,
-    cut: &StopToken,
-) -> (Arc<dyn OpenSource>, Arc<dyn OpenSink>) {
-    let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) =
-        (Arc::new(topic.clone()), Arc::new(topic));
-    let stop = intake.stop_token().clone();
-    let sources = Detached::new(sources, intake, "kafka-source", CALL_WAIT_MAX, stop);
-    let sinks = Detached::new(sinks, crew, "kafka-sink", CALL_WAIT_MAX, cut.clone());
-    (Arc::new(sources), Arc::new(sinks))
 }
 
 /// The topic that the settings name. Its thread becomes a member of `crew`.

@@ -78,7 +78,7 @@ fn letters_are_published_to_the_embedded_topic_and_counted() {
     check(&messages(&embedded.topic("orders_dlq", 1), PATIENCE, 50), &broken);
 }
 
-/// Row 6: the same on the real PostgreSQL and the real Kafka, with two instances and a restart; a
+/// Row 6: the same on the real PostgreSQL and the real Kafka, with a kill in between; a
 /// letter that is larger than the topic takes is published without its bytes.
 #[test]
 fn letters_are_published_to_kafka() {

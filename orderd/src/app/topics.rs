@@ -1,4 +1,5 @@
-//! The topic of dead letters, put together if the settings name one.
+//! The topics on Kafka: whose calls are made by threads that can be left behind, and the one for
+//! dead letters if the settings name one.
 
 use crate::app::StartError;
 use crate::app::kafka_topic;
@@ -9,9 +10,27 @@ use crate::embedded::Embedded;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use crate::topic::OpenSink;
+use crate::topic::OpenSource;
 use crate::topic::detached::CALL_WAIT_MAX;
 use crate::topic::detached::Detached;
+use crate::topic::kafka::KafkaTopic;
 use std::sync::Arc;
+
+/// Reading ends with intake, since nothing is lost by it; what is being written may end until the
+/// cut.
+pub(super) fn detached(
+    topic: KafkaTopic,
+    intake: &Arc<Crew>,
+    crew: &Arc<Crew>,
+    cut: &StopToken,
+) -> (Arc<dyn OpenSource>, Arc<dyn OpenSink>) {
+    let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) =
+        (Arc::new(topic.clone()), Arc::new(topic));
+    let stop = intake.stop_token().clone();
+    let sources = Detached::new(sources, intake, "kafka-source", CALL_WAIT_MAX, stop);
+    let sinks = Detached::new(sinks, crew, "kafka-sink", CALL_WAIT_MAX, cut.clone());
+    (Arc::new(sources), Arc::new(sinks))
+}
 
 /// Where dead letters are published: on Kafka if orders come from there, else in the same file.
 pub(super) fn sinks(
