@@ -14,12 +14,14 @@
 //! deadline of the settings. What hangs in a library's call even then is named and left behind; the
 //! store's positions say where it was.
 
+mod topics;
 mod watch;
 
 use crate::app::watch::Watch;
 use crate::catalog::Catalog;
 use crate::cli;
 use crate::clock::Clock;
+use crate::dead_letters::Feed;
 use crate::embedded::Embedded;
 use crate::hotset::HotSet;
 use crate::http;
@@ -42,8 +44,6 @@ use crate::topic::OpenSink;
 use crate::topic::OpenSource;
 use crate::topic::TopicError;
 use crate::topic::appender::Appender;
-use crate::topic::detached::CALL_WAIT_MAX;
-use crate::topic::detached::Detached;
 use crate::topic::kafka::KafkaSettings;
 use crate::topic::kafka::KafkaTopic;
 use crate::topic::kafka::Share;
@@ -126,6 +126,8 @@ struct Outside {
     sources: Arc<dyn OpenSource>,
     sinks: Arc<dyn OpenSink>,
     hot_set_file: Option<PathBuf>,
+    /// The topic of dead letters.
+    letters: Option<Feed>,
 }
 
 impl App {
@@ -224,15 +226,17 @@ impl App {
             notify: self.notify.clone(),
             clock: clock.clone(),
         };
-        let mut pending = Some((ingest, warm));
+        let feed = outside.letters;
+        let mut pending = Some((ingest, warm, feed));
         self.intake.spawn_restarting("store-watch", move |stop| {
             if !watch.first_contact(stop) {
                 return;
             }
             // Not again after a panic of the watch: these are threads of their own.
-            if let Some((ingest, warm)) = pending.take() {
+            if let Some((ingest, warm, feed)) = pending.take() {
                 let started = warmup::start(&crew, &catalog, warm)
-                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)));
+                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)))
+                    .and_then(|()| topics::start(&crew, feed));
                 if started.is_err() {
                     watch.fatal("the system gives the daemon no more threads".to_owned());
                 }
@@ -367,29 +371,15 @@ fn outside(
         _ => {
             let share = settings.instance;
             let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group, share)?;
-            detached(topic, intake, crew, cut)
+            topics::detached(topic, intake, crew, cut)
         }
     };
+    let sinks_of_letters = topics::sinks(intake, cut, clock, settings, embedded.as_ref())?;
+    let letters = sinks_of_letters.map(|sinks| Feed { connect: Arc::clone(&connect), sinks });
     tracing::info!(store = connect.name(), topic = sources.name(), "orders");
     let in_folder = || embedded.is_some().then(|| settings.data_dir.join("hot-set"));
     let hot_set_file = settings.hot_set_file.clone().or_else(in_folder);
-    Ok(Outside { connect, sources, sinks, hot_set_file })
-}
-
-/// Reading ends with intake, since nothing is lost by it; what is being written may end until the
-/// cut.
-fn detached(
-    topic: KafkaTopic,
-    intake: &Arc<Crew>,
-    crew: &Arc<Crew>,
-    cut: &StopToken,
-) -> (Arc<dyn OpenSource>, Arc<dyn OpenSink>) {
-    let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) =
-        (Arc::new(topic.clone()), Arc::new(topic));
-    let stop = intake.stop_token().clone();
-    let sources = Detached::new(sources, intake, "kafka-source", CALL_WAIT_MAX, stop);
-    let sinks = Detached::new(sinks, crew, "kafka-sink", CALL_WAIT_MAX, cut.clone());
-    (Arc::new(sources), Arc::new(sinks))
+    Ok(Outside { connect, sources, sinks, hot_set_file, letters })
 }
 
 /// The topic that the settings name. Its thread becomes a member of `crew`.

@@ -10,6 +10,8 @@ use crate::http::assets::Asset;
 use crate::http::conditional::Condition;
 use crate::http::context::Context;
 use crate::http::health;
+use crate::http::letters;
+use crate::http::letters::Action;
 use crate::http::limits::HEADER_BYTES_MAX;
 use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
@@ -48,6 +50,10 @@ enum Route<'a> {
     Docs(&'a str),
     /// Leads to the page.
     DocsHome,
+    Letters,
+    /// The id as it stands in the path.
+    Letter(&'a str),
+    LetterAction(&'a str, Action),
     Asset(&'static Asset),
 }
 
@@ -62,6 +68,7 @@ impl<'a> Route<'a> {
             "/readyz" => return Some(Self::Readyz),
             "/metrics" => return Some(Self::Metrics),
             "/openapi.json" => return Some(Self::OpenApi),
+            "/dead-letters" => return Some(Self::Letters),
             _ => {}
         }
         if let Some(count) = path.strip_prefix("/random/") {
@@ -78,7 +85,17 @@ impl<'a> Route<'a> {
         ["/orders/", "/order/", "/api/order/"]
             .into_iter()
             .find_map(|prefix| path.strip_prefix(prefix).and_then(one))
+            .or_else(|| path.strip_prefix("/dead-letters/").and_then(Self::of_letter))
             .or_else(|| assets::find(path).map(Self::Asset))
+    }
+
+    fn of_letter(path: &'a str) -> Option<Self> {
+        match path.split_once('/') {
+            None => Some(Self::Letter(path)),
+            Some((id, "replay")) => Some(Self::LetterAction(id, Action::Replay)),
+            Some((id, "drop")) => Some(Self::LetterAction(id, Action::Drop)),
+            Some(_) => None,
+        }
     }
 
     /// The route as documentation writes it, whatever the path.
@@ -95,6 +112,10 @@ impl<'a> Route<'a> {
             Self::Random(_) => "/random/:n",
             Self::OpenApi => "/openapi.json",
             Self::Docs(_) | Self::DocsHome => "/docs",
+            Self::Letters => "/dead-letters",
+            Self::Letter(_) => "/dead-letters/:id",
+            Self::LetterAction(_, Action::Replay) => "/dead-letters/:id/replay",
+            Self::LetterAction(_, Action::Drop) => "/dead-letters/:id/drop",
             Self::Asset(_) => "/assets/:name",
         }
     }
@@ -102,6 +123,8 @@ impl<'a> Route<'a> {
     fn allowed(self) -> &'static str {
         match self {
             Self::Orders | Self::OrderByParameter | Self::Random(_) => "GET, HEAD, POST, OPTIONS",
+            Self::Letter(_) => "GET, HEAD, DELETE, OPTIONS",
+            Self::LetterAction(..) => "POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
     }
@@ -134,6 +157,8 @@ pub(super) fn answer(
             let uid = orders::uid_of_parameter(head, body)?;
             orders::read(service, &uid, Condition::of(head))
         }
+        (Route::LetterAction(id, action), &Method::POST) => letters::act(service, head, id, action),
+        (Route::Letter(id), &Method::DELETE) => letters::act(service, head, id, Action::Drop),
         (_, &Method::GET | &Method::HEAD) => read(service, route, head, context),
         _ => Err(method_not_allowed(route)),
     }
@@ -161,9 +186,12 @@ fn read(
         Route::OpenApi => Ok(Answer::Now(openapi::json(&condition))),
         Route::Docs(name) => openapi::file(name, &condition).map(Answer::Now),
         Route::DocsHome => Ok(Answer::Now(openapi::home())),
-        // HEAD, which makes no orders.
-        Route::Random(_) => Err(method_not_allowed(route)),
-        Route::OrderByParameter => Err(method_not_allowed(route)),
+        Route::Letters => letters::page(service, head),
+        Route::Letter(id) => letters::one(service, head, id),
+        // A HEAD makes no orders.
+        Route::OrderByParameter | Route::LetterAction(..) | Route::Random(_) => {
+            Err(method_not_allowed(route))
+        }
     }
 }
 
@@ -220,7 +248,7 @@ fn method_not_allowed(route: Route<'_>) -> Problem {
 /// Every route that programs use: its path as its description writes it, and its methods.
 #[cfg(test)]
 pub(super) fn described() -> Vec<(&'static str, &'static str)> {
-    const EVERY: [Route<'static>; 12] = [
+    const EVERY: [Route<'static>; 16] = [
         Route::Home,
         Route::Order(""),
         Route::OrderByParameter,
@@ -233,6 +261,10 @@ pub(super) fn described() -> Vec<(&'static str, &'static str)> {
         Route::OpenApi,
         Route::Docs(""),
         Route::DocsHome,
+        Route::Letters,
+        Route::Letter(""),
+        Route::LetterAction("", Action::Replay),
+        Route::LetterAction("", Action::Drop),
     ];
     let paths = |route: Route<'_>| -> &'static [&'static str] {
         match route {
@@ -245,6 +277,10 @@ pub(super) fn described() -> Vec<(&'static str, &'static str)> {
             Route::Metrics => &["/metrics"],
             Route::Random(_) => &["/random/{n}"],
             Route::OpenApi => &["/openapi.json"],
+            Route::Letters => &["/dead-letters"],
+            Route::Letter(_) => &["/dead-letters/{id}"],
+            Route::LetterAction(_, Action::Replay) => &["/dead-letters/{id}/replay"],
+            Route::LetterAction(_, Action::Drop) => &["/dead-letters/{id}/drop"],
             // For people.
             Route::Home | Route::Docs(_) | Route::DocsHome | Route::Asset(_) => &[],
         }
@@ -257,6 +293,7 @@ pub(super) fn described() -> Vec<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
+    use super::Action;
     use super::Route;
 
     /// Rows 15 and 16: every path of the seeds has its handler, and nothing near them has.
@@ -270,17 +307,13 @@ mod tests {
         assert_eq!(Route::of("/orders"), Some(Route::Orders));
         assert_eq!(Route::of("/api/orders/recent"), Some(Route::Recent));
         assert_eq!(Route::of("/api/getOrder"), Some(Route::OrderByParameter));
-        for path in [
-            "",
-            "*",
-            "//",
-            "/orders/a/b",
-            "/random/1/2",
-            "/docsx",
-            "/Orders",
-            "/assets/",
-            "/assets/../x",
-        ] {
+        assert_eq!(Route::of("/dead-letters/7"), Some(Route::Letter("7")));
+        let replay = Route::LetterAction("7", Action::Replay);
+        assert_eq!(Route::of("/dead-letters/7/replay"), Some(replay));
+        for path in ["/dead-letters/7/", "/dead-letters/7/replay/", "/dead-letters/7/other"] {
+            assert_eq!(Route::of(path), None, "{path}");
+        }
+        for path in ["", "*", "//", "/orders/a/b", "/random/1/2", "/docsx", "/Orders", "/assets/"] {
             assert_eq!(Route::of(path), None, "{path}");
         }
     }

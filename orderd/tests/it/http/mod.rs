@@ -2,6 +2,7 @@
 
 mod described;
 mod hostile;
+mod letters;
 mod lists;
 mod pages;
 mod protocol;
