@@ -5,9 +5,10 @@
 //! Then everything that may have to wait for a server starts on threads of its own, and HTTP serves
 //! from the first moment: cached orders, health, and 503 for what isn't there yet.
 //!
-//! The watch over the store runs the migrations at its first contact; ingest and warm-up begin
-//! after it. A store that answers that a *setting* is wrong (a password, a database's name) ends
-//! the daemon by an [`Event::Fatal`]; one that doesn't answer is waited for.
+//! The watch over the store runs the migrations at its first contact. Then ingest begins, and
+//! warm-up as soon as the listener, if the store has one, hears what other instances replace. A
+//! store that answers that a *setting* is wrong (a password, a database's name) ends the daemon by
+//! an [`Event::Fatal`]; one that doesn't answer is waited for.
 //!
 //! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests
 //! are drained, threads are joined within [`STOP_WAIT_MAX`]. What hangs in a library's call by then
@@ -20,6 +21,7 @@ use crate::clock::Clock;
 use crate::embedded::Embedded;
 use crate::http;
 use crate::ingest::Ingest;
+use crate::invalidation::Invalidation;
 use crate::order::validate::Profile;
 use crate::produce;
 use crate::store::Connect;
@@ -27,6 +29,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::database::Chain;
 use crate::store::database::Database;
+use crate::store::listen::Listen;
 use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
@@ -104,6 +107,8 @@ pub struct App {
 /// Where orders are kept and come through, by the settings.
 struct Outside {
     connect: Arc<dyn Connect>,
+    /// None for a store that only one process can open.
+    listen: Option<Arc<dyn Listen>>,
     sources: Arc<dyn OpenSource>,
     sinks: Arc<dyn OpenSink>,
 }
@@ -124,7 +129,13 @@ impl App {
         let readiness = Arc::new(Readiness::new());
         let threads = usize::from(settings.database_threads);
         let database = Database::start(&crew, &outside.connect, clock, threads)?;
-        let catalog = Catalog::new(settings.cache_capacity, database, clock.clone());
+        let catalog = match &outside.listen {
+            None => Catalog::new(settings.cache_capacity, database, clock.clone()),
+            Some(_) => {
+                readiness.missing(Part::Coherence, "not reached yet");
+                Catalog::shared(settings.cache_capacity, database, clock.clone())
+            }
+        };
         let appender = Appender::start(&crew, Arc::clone(&outside.sinks))?;
         let service = Arc::new(http::Service::new(http::Parts {
             catalog: Arc::clone(&catalog),
@@ -169,25 +180,33 @@ impl App {
             profile: settings.validation.into(),
         };
         let warm = warmup::Options { orders: settings.warm_orders, threads: settings.warm_threads };
-        let (crew, catalog) = (Arc::clone(&self.intake), Arc::clone(&self.catalog));
+        let after = After {
+            crew: Arc::clone(&self.crew),
+            intake: Arc::clone(&self.intake),
+            catalog: Arc::clone(&self.catalog),
+            invalidation: outside.listen.map(|listen| Invalidation {
+                listen,
+                catalog: Arc::clone(&self.catalog),
+                readiness: Arc::clone(&self.readiness),
+                clock: clock.clone(),
+            }),
+            ingest,
+            warm,
+        };
         let watch = Watch {
             connect: outside.connect,
             readiness: Arc::clone(&self.readiness),
             notify: self.notify.clone(),
             clock: clock.clone(),
         };
-        let mut pending = Some((ingest, warm));
+        let mut pending = Some(after);
         self.intake.spawn_restarting("store-watch", move |stop| {
             if !watch.first_contact(stop) {
                 return;
             }
             // Not again after a panic of the watch: these are threads of their own.
-            if let Some((ingest, warm)) = pending.take() {
-                let started = warmup::start(&crew, &catalog, warm)
-                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)));
-                if started.is_err() {
-                    watch.fatal("the system gives the daemon no more threads".to_owned());
-                }
+            if pending.take().is_some_and(|after| after.start().is_err()) {
+                watch.fatal("the system gives the daemon no more threads".to_owned());
             }
             watch.keep(stop);
         })?;
@@ -244,9 +263,11 @@ fn outside(intake: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outsid
     // Before the folder is opened, so that a wrong URL leaves none behind.
     let postgres = settings.database_url.as_deref().map(Postgres::new).transpose()?;
     let open = || Embedded::open(&settings.data_dir);
+    let postgres = postgres.map(Arc::new);
+    let listen = postgres.clone().map(|postgres| postgres as Arc<dyn Listen>);
     let (connect, embedded): (Arc<dyn Connect>, Option<Embedded>) = match postgres {
-        Some(postgres) if on_kafka => (Arc::new(postgres), None),
-        Some(postgres) => (Arc::new(postgres), Some(open()?)),
+        Some(postgres) if on_kafka => (postgres, None),
+        Some(postgres) => (postgres, Some(open()?)),
         None => {
             let embedded = open()?;
             (Arc::new(embedded.clone()), Some(embedded))
@@ -263,7 +284,7 @@ fn outside(intake: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outsid
         }
     };
     tracing::info!(store = connect.name(), topic = sources.name(), "orders");
-    Ok(Outside { connect, sources, sinks })
+    Ok(Outside { connect, listen, sources, sinks })
 }
 
 /// The topic that the settings name. Its thread becomes a member of `crew`.
@@ -284,6 +305,40 @@ pub fn kafka_topic(
         message_bytes_max: MESSAGE_BYTES_MAX,
     };
     KafkaTopic::start(crew, clock.clone(), settings)
+}
+
+/// What begins when the store is reached for the first time.
+struct After {
+    crew: Arc<Crew>,
+    intake: Arc<Crew>,
+    catalog: Arc<Catalog>,
+    invalidation: Option<Invalidation>,
+    ingest: Ingest,
+    warm: warmup::Options,
+}
+
+impl After {
+    fn start(self) -> std::io::Result<()> {
+        let Self { crew, intake, catalog, invalidation, ingest, warm } = self;
+        match invalidation {
+            None => warmup::start(&intake, &catalog, warm)?,
+            Some(invalidation) => {
+                let intake = Arc::clone(&intake);
+                // What is warmed before the listener has begun would be forgotten when it begins.
+                let mut warm = Some(warm);
+                let mut warm_once = move || {
+                    let Some(warm) = warm.take() else { return };
+                    if let Err(error) = warmup::start(&intake, &catalog, warm) {
+                        tracing::error!(%error, "warm-up found no thread to begin with");
+                    }
+                };
+                crew.spawn_restarting("invalidation-listener", move |stop| {
+                    invalidation.run(stop, &mut warm_once);
+                })?;
+            }
+        }
+        intake.spawn_restarting("ingest", move |stop| ingest.run(stop))
+    }
 }
 
 /// Watches over the store: migrations at the first contact, readiness from then on.

@@ -9,6 +9,7 @@ pub mod embedded;
 pub mod generate;
 pub mod http;
 pub mod ingest;
+pub mod invalidation;
 pub mod order;
 pub mod produce;
 pub mod run;

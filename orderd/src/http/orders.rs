@@ -1,5 +1,6 @@
 //! One order by its id: the same handler for every path that the daemon's forerunners had.
 
+use crate::catalog::Answered;
 use crate::catalog::Lookup;
 use crate::catalog::StoredOrder;
 use crate::http::Response;
@@ -32,6 +33,8 @@ const UID_NAMES: [&str; 3] = ["order_uid", "OrderUID", "uuid"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Cache,
+    /// The cache, without knowing whether another instance has replaced the order since.
+    Stale,
     Store,
 }
 
@@ -39,13 +42,14 @@ impl Origin {
     fn x_cache(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Cache => "HIT",
+            Self::Stale => "STALE",
             Self::Store => "MISS",
         })
     }
 
     fn server_timing(self, took: Duration) -> HeaderValue {
         let metric = match self {
-            Self::Cache => "cache",
+            Self::Cache | Self::Stale => "cache",
             Self::Store => "db",
         };
         header_value(&format!("{metric};dur={:.3}", milliseconds(took)))
@@ -62,28 +66,32 @@ pub(super) fn read(service: &Service, uid: &str, condition: Condition) -> Result
     let uid = OrderUid::parse(uid).map_err(|InvalidUid| malformed_uid())?;
     let clock = service.clock.clone();
     let started = clock.now();
+    let now = |order, origin| found(order, origin, clock.now() - started, &condition);
     match service.catalog.lookup(&uid)? {
-        Lookup::Hit(order) => {
-            let took = clock.now() - started;
-            found(&order, Origin::Cache, took, &condition).map(Answer::Now)
-        }
+        Lookup::Hit(order) => now(&order, Origin::Cache).map(Answer::Now),
+        Lookup::Stale(order) => now(&order, Origin::Stale).map(Answer::Now),
         Lookup::Absent => Err(not_found(&uid, Origin::Cache)),
         Lookup::Pending(pending) => {
             let wait_max = service.read_wait_max;
             Ok(Answer::Later(Box::new(move || {
-                let order = pending.wait(wait_max)?;
-                let order = order.ok_or_else(|| not_found(&uid, Origin::Store))?;
-                found(&order, Origin::Store, clock.now() - started, &condition)
+                let (order, origin) = match pending.answer(wait_max)? {
+                    Answered::Loaded(order) => (order, Origin::Store),
+                    Answered::Stale(order) => (order, Origin::Stale),
+                    Answered::Absent => return Err(not_found(&uid, Origin::Store)),
+                };
+                found(&order, origin, clock.now() - started, &condition)
             })))
         }
     }
 }
 
-/// Says where an order came from and how long that took: every hit at debug, every miss at info.
+/// Says where an order came from and how long that took: every hit at debug, everything else at
+/// info.
 pub(super) fn log_read(uid: &OrderUid, origin: Origin, took: Duration) {
     let ms = milliseconds(took);
     match origin {
         Origin::Cache => tracing::debug!(order_uid = %uid, ms, "order read from the cache"),
+        Origin::Stale => tracing::info!(order_uid = %uid, ms, "order served though maybe stale"),
         Origin::Store => tracing::info!(order_uid = %uid, ms, "order read from the store"),
     }
 }

@@ -3,6 +3,7 @@
 //! The templates escape every value. The one script only refreshes the list of the newest orders.
 //! An order is taken apart for a page by the same decoder that let it in.
 
+use crate::catalog::Answered;
 use crate::catalog::Lookup;
 use crate::catalog::PendingOrder;
 use crate::catalog::PendingPage;
@@ -85,7 +86,7 @@ struct Found {
 
 impl Found {
     fn is_hit(&self) -> bool {
-        self.origin == Origin::Cache
+        self.origin != Origin::Store
     }
 }
 
@@ -123,7 +124,7 @@ struct Home {
 
 enum Search {
     Done(Asked),
-    Hit(StoredOrder, Duration),
+    Cached(StoredOrder, Origin, Duration),
     Pending(OrderUid, PendingOrder),
 }
 
@@ -137,7 +138,12 @@ impl Search {
         };
         let started = service.clock.now();
         match service.catalog.lookup(&uid) {
-            Ok(Lookup::Hit(order)) => Self::Hit(order, service.clock.now() - started),
+            Ok(Lookup::Hit(order)) => {
+                Self::Cached(order, Origin::Cache, service.clock.now() - started)
+            }
+            Ok(Lookup::Stale(order)) => {
+                Self::Cached(order, Origin::Stale, service.clock.now() - started)
+            }
             Ok(Lookup::Absent) => Self::Done(Asked::Unknown),
             Ok(Lookup::Pending(pending)) => Self::Pending(uid, pending),
             Err(error) => Self::Done(Asked::Failed(error)),
@@ -151,12 +157,15 @@ impl Home {
         let (clock, wall) = (&self.clock, self.clock.wall());
         let asked = match self.search {
             Search::Done(asked) => asked,
-            Search::Hit(order, took) => Asked::of(&order, Origin::Cache, took, wall),
-            Search::Pending(uid, pending) => match pending.wait(self.wait_max) {
-                Ok(Some(order)) => {
+            Search::Cached(order, origin, took) => Asked::of(&order, origin, took, wall),
+            Search::Pending(uid, pending) => match pending.answer(self.wait_max) {
+                Ok(Answered::Loaded(order)) => {
                     Asked::of(&order, Origin::Store, clock.now() - self.started, wall)
                 }
-                Ok(None) => {
+                Ok(Answered::Stale(order)) => {
+                    Asked::of(&order, Origin::Stale, clock.now() - self.started, wall)
+                }
+                Ok(Answered::Absent) => {
                     log_read(&uid, Origin::Store, clock.now() - self.started);
                     Asked::Unknown
                 }

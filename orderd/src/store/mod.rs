@@ -14,6 +14,7 @@
 //! A store never calls the cache, a topic or HTTP, and never retries a write by itself.
 
 pub mod database;
+pub mod listen;
 pub mod positions;
 pub mod postgres;
 

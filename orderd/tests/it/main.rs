@@ -11,6 +11,7 @@ mod embedded_topic;
 mod generate;
 mod http;
 mod ingest;
+mod instances;
 mod kafka_client;
 mod kafka_topic;
 mod layers;

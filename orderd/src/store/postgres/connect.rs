@@ -9,7 +9,6 @@ use crate::store::postgres::SETTING;
 use crate::store::postgres::in_full;
 use crate::store::postgres::outage;
 use postgres::Client;
-use postgres::Config;
 use postgres::NoTls;
 use postgres::config::Host;
 use postgres::config::SslMode;
@@ -21,6 +20,7 @@ use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::net::ToSocketAddrs;
 use std::time::Duration;
+use tokio_postgres::Config;
 
 const PORT_DEFAULT: u16 = 5432;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -101,7 +101,7 @@ fn server(parsed: &Config, host: Option<&Host>, address: Option<&IpAddr>, port: 
         config.dbname(database);
     }
     // The URL's own options come last and win.
-    config.options(&format!("{SERVER_OPTIONS} {}", parsed.get_options().unwrap_or_default()));
+    config.options(format!("{SERVER_OPTIONS} {}", parsed.get_options().unwrap_or_default()));
     config
         .application_name(parsed.get_application_name().unwrap_or("orderd"))
         .ssl_mode(SslMode::Disable)
@@ -147,17 +147,23 @@ impl Server {
     }
 
     fn connect(&self, what: &str) -> Result<Client, StoreError> {
+        let config = postgres::Config::from(self.reached(what)?);
+        config.connect(NoTls).map_err(|error| self.refusal(what, error))
+    }
+
+    /// How to connect to an address at which the server has just answered.
+    pub(super) fn reached(&self, what: &str) -> Result<Config, StoreError> {
         let mut config = self.config.clone();
         if let Place::Tcp { host, port } = &self.place {
             // Only the address that answered: the others behind the same name may be silent.
             let address = probe(host, *port).map_err(|error| outage(what, error))?;
             config.hostaddr(address.ip());
         }
-        config.connect(NoTls).map_err(|error| self.refusal(what, error))
+        Ok(config)
     }
 
     /// What an error while connecting means: some never go away by waiting.
-    fn refusal(&self, what: &str, error: postgres::Error) -> StoreError {
+    pub(super) fn refusal(&self, what: &str, error: postgres::Error) -> StoreError {
         let user = self.config.get_user().unwrap_or_default();
         let (address, database) = (self.address(), self.database());
         // Only the server's own message: it never holds the password.
@@ -188,10 +194,18 @@ impl Server {
 
 /// A session with the first server that gives one.
 pub(super) fn client(servers: &[Server], what: &str) -> Result<Client, StoreError> {
+    first(servers, |server| server.connect(what))
+}
+
+/// What the first server gives that gives anything.
+pub(super) fn first<T>(
+    servers: &[Server],
+    open: impl Fn(&Server) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let mut last = malformed();
     for server in servers {
-        match server.connect(what) {
-            Ok(client) => return Ok(client),
+        match open(server) {
+            Ok(opened) => return Ok(opened),
             Err(error @ StoreError::Configuration(_)) => return Err(error),
             Err(error) => last = error,
         }

@@ -10,9 +10,13 @@
 //!   saved.
 //! * No statement waits longer than its timeout, except for migrations.
 //! * No message holds the password.
+//! * Whoever saves through a [`Postgres`] that listens announces the orders to the catalog that it
+//!   listens for, before the COMMIT: what this instance replaced is heard as its own.
 
 mod connect;
+mod listen;
 mod migrate;
+mod notify;
 mod positions;
 mod read;
 mod save;
@@ -27,7 +31,11 @@ use crate::store::Saved;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOrder;
+use crate::store::listen::Listen;
+use crate::store::listen::Listening;
 use connect::Server;
+use listen::Session;
+use notify::Instance;
 use postgres::Client;
 use postgres::GenericClient;
 use postgres::Statement;
@@ -44,6 +52,7 @@ pub struct Postgres {
     /// Tried in the order of the URL.
     servers: Vec<Server>,
     name: Arc<str>,
+    instance: Instance,
 }
 
 impl Postgres {
@@ -55,7 +64,7 @@ impl Postgres {
     pub fn new(url: &str) -> Result<Self, StoreError> {
         let servers = connect::servers(url)?;
         let name = connect::name(&servers).into();
-        Ok(Self { servers, name })
+        Ok(Self { servers, name, instance: Instance::draw() })
     }
 
     fn client(&self) -> Result<Client, StoreError> {
@@ -67,7 +76,8 @@ impl Connect for Postgres {
     fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
         let client = self.client()?;
         let what = Arc::clone(&self.name);
-        Ok(Box::new(Connection { client, prepared: Prepared::default(), what }))
+        let prepared = Prepared::default();
+        Ok(Box::new(Connection { client, prepared, what, instance: self.instance }))
     }
 
     fn migrate(&self) -> Result<Vec<String>, StoreError> {
@@ -79,11 +89,20 @@ impl Connect for Postgres {
     }
 }
 
+impl Listen for Postgres {
+    fn listen(&self) -> Result<Box<dyn Listening>, StoreError> {
+        let open = |server: &Server| Session::open(server, &self.name, self.instance);
+        Ok(Box::new(connect::first(&self.servers, open)?))
+    }
+}
+
 /// One session with its prepared statements.
 struct Connection {
     client: Client,
     prepared: Prepared,
     what: Arc<str>,
+    /// Who is named as the one who replaced what it saves.
+    instance: Instance,
 }
 
 /// The statements that a connection has prepared, by their text; each at its first use.

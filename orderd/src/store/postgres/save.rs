@@ -17,6 +17,8 @@ use crate::store::Versions;
 use crate::store::postgres::Connection;
 use crate::store::postgres::Prepared;
 use crate::store::postgres::failure;
+use crate::store::postgres::notify::Instance;
+use crate::store::postgres::notify::notify;
 use crate::store::postgres::rows;
 use crate::store::postgres::write::CHUNK_MAX;
 use crate::store::postgres::write::Candidate;
@@ -94,7 +96,7 @@ impl Connection {
 
     pub(super) fn save_batch(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
         let what = &self.what;
-        match try_save(&mut self.client, &mut self.prepared, batch) {
+        match try_save(&mut self.client, &mut self.prepared, self.instance, batch) {
             Ok(saved) => Ok(saved),
             Err(Failure::Moved { partition }) => Err(StoreError::PositionMoved { partition }),
             Err(Failure::Statement(error)) => Err(failure(what, error)),
@@ -113,6 +115,7 @@ impl Connection {
 fn try_save(
     client: &mut postgres::Client,
     prepared: &mut Prepared,
+    saver: Instance,
     batch: &Batch,
 ) -> Result<Saved, Failure> {
     let mut transaction = client.transaction()?;
@@ -124,6 +127,8 @@ fn try_save(
     for letters in saved.refused.chunks(DEAD_LETTERS_MAX) {
         save_dead_letters(&mut transaction, prepared, &batch.topic, letters)?;
     }
+    let replaced = saved.orders.iter().filter(|(_, outcome)| *outcome == Outcome::Replaced);
+    notify(&mut transaction, prepared, saver, replaced.map(|(order, _)| &order.uid))?;
     transaction.commit().map_err(|error| {
         if error.as_db_error().is_some_and(is_rejection) {
             Failure::Statement(error)
