@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench fuzz model migrateup servers cargo
+.PHONY: help run test test-here check bench fuzz model readme migrateup servers cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,9 +38,14 @@ fuzz: cargo ## fuzz each target for a minute (gets cargo-fuzz; needs a C++ compi
 	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run order_decode fuzz/corpus/order_decode \
 		fuzz/seeds/order_decode -- -max_total_time=60
 
-model: cargo ## try every order of threads through the engine's lock, tickets and loads (loom)
+model: cargo ## try every order of threads through the engine's parts (loom), and random ones through all of it
 	RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
 		$(CARGO) test --package lru-engine --lib --release models
+	RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=target/shuttle \
+		$(CARGO) test --package lru-engine --lib --release schedules
+
+readme: cargo ## write the README's table of settings anew, from the code
+	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_readme
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate

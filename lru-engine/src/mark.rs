@@ -20,13 +20,18 @@ use std::ptr;
 /// How many caches one thread may be inside of, each within user code of the one before.
 const DEPTH_MAX: usize = 16;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 thread_local! {
     static INSIDE: Inside = const { Inside::new() };
 }
 
 #[cfg(loom)]
 loom::thread_local! {
+    static INSIDE: Inside = Inside::new();
+}
+
+#[cfg(shuttle)]
+shuttle::thread_local! {
     static INSIDE: Inside = Inside::new();
 }
 

@@ -248,6 +248,15 @@ impl App {
     }
 }
 
+/// Whether a daemon could start with these settings, as far as no file and no server has to be asked.
+///
+/// # Errors
+/// The [`StartError`] that the start would end with.
+pub fn check(settings: &cli::Serve) -> Result<(), StartError> {
+    settings.database_url.as_deref().map(Postgres::new).transpose()?;
+    Ok(())
+}
+
 fn writes(settings: &cli::Serve) -> http::Writes {
     match &settings.write_token {
         _ if settings.demo => http::Writes::Demo,

@@ -1,17 +1,19 @@
 //! The command line: every setting with its flag, its environment variable and its default.
 //!
-//! This is the only reader of the environment. It says what was asked for; whether that makes sense
+//! It says what was asked for; whether that makes sense
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
 use crate::generate::Template;
 use crate::order::validate::Profile;
 use clap::ArgGroup;
 use clap::Args;
+use clap::CommandFactory as _;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 use clap::builder::NonEmptyStringValueParser;
+pub use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,6 +30,11 @@ pub struct Cli {
         value_parser = log_filter)]
     pub log: String,
 
+    /// A TOML file of settings, by their flags: `cache-capacity = 5000`. Without it orderd.toml is
+    /// read if it is there.
+    #[arg(long, env = "ORDERD_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -43,8 +50,17 @@ pub enum Command {
     #[command(after_help = "Examples:\n  \
         orderd serve --demo\n  \
         orderd serve --database-url postgresql://orders:secret@localhost/orders \
-        --kafka-brokers localhost:9092")]
+        --kafka-brokers localhost:9092\n  \
+        orderd serve --config orders.toml --print-config\n\n\
+        A flag wins over its variable, that over a line of the file .env, that over the TOML file.")]
     Serve(Serve),
+    /// Check the settings of `serve` without starting it: exit status 0 if they are right.
+    ///
+    /// Servers are not asked. With --print-config the settings are printed too.
+    #[command(after_help = "Examples:\n  \
+        orderd check-config\n  \
+        orderd check-config --config orders.toml --print-config")]
+    CheckConfig(Serve),
     /// Produce orders, to Kafka or to a running daemon, and print the id of each.
     #[command(after_help = "Examples:\n  \
         orderd produce --url http://127.0.0.1:8081 --interval 2s\n  \
@@ -63,6 +79,14 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
+    /// Print a script that completes commands and flags in a shell.
+    #[command(after_help = "Examples:\n  \
+        orderd completions bash > /etc/bash_completion.d/orderd\n  \
+        orderd completions zsh > ~/.zfunc/_orderd")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 /// The settings of `orderd positions`.
@@ -208,6 +232,10 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_DEMO_INTERVAL", default_value = "2s", value_name = "TIME",
         allow_hyphen_values = true, value_parser = duration)]
     pub demo_interval: Duration,
+
+    /// Print every setting with where its value comes from, as a TOML file, and exit.
+    #[arg(long)]
+    pub print_config: bool,
 }
 
 /// Where Kafka is.
@@ -325,6 +353,14 @@ impl From<TemplateName> for Template {
             TemplateName::Random => Self::Random,
         }
     }
+}
+
+/// The script that completes the commands and flags of `orderd` in this shell. In one piece, since
+/// its generator panics when what it writes to is closed.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "orderd", &mut script);
+    script
 }
 
 /// A word that is no level would be taken for the name of a crate, and silence all others.

@@ -13,6 +13,7 @@ pub mod invalidation;
 pub mod order;
 pub mod produce;
 pub mod run;
+pub mod settings;
 pub mod store;
 pub mod supervise;
 pub mod topic;

@@ -6,7 +6,6 @@ use crate::app::Event;
 use crate::app::STOP_WAIT_MAX;
 use crate::app::StartError;
 use crate::cli;
-use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::Migrate;
 use crate::cli::PositionsAction;
@@ -15,6 +14,8 @@ use crate::cli::Serve;
 use crate::clock::Clock;
 use crate::embedded::Embedded;
 use crate::produce;
+use crate::settings::Settings;
+use crate::settings::shown::Shown;
 use crate::store::Connect as _;
 use crate::store::StoreError;
 use crate::store::database::Chain;
@@ -71,10 +72,14 @@ pub enum RunError {
 ///
 /// # Errors
 /// Any [`RunError`].
-pub fn run(cli: Cli) -> Result<(), RunError> {
+pub fn run(settings: Settings) -> Result<(), RunError> {
+    let Settings { cli, shown } = settings;
     start_log(&cli.log);
     match cli.command {
+        Command::Serve(settings) if settings.print_config => print_config(&shown),
         Command::Serve(settings) => serve(&settings),
+        Command::CheckConfig(settings) => check_config(&settings, &shown),
+        Command::Completions { shell } => completions(shell),
         Command::Produce(settings) => produce(&settings),
         Command::Migrate(settings) => migrate(&settings),
         Command::Positions(settings) => positions(&settings),
@@ -113,6 +118,23 @@ fn serve(settings: &Serve) -> Result<(), RunError> {
         Event::Signal => Ok(()),
         Event::Fatal(sentence) => Err(RunError::Fatal(sentence)),
     }
+}
+
+fn print_config(shown: &[Shown]) -> Result<(), RunError> {
+    shown.iter().try_for_each(say)
+}
+
+fn check_config(settings: &Serve, shown: &[Shown]) -> Result<(), RunError> {
+    app::check(settings)?;
+    if settings.print_config {
+        return print_config(shown);
+    }
+    say("the settings are right")
+}
+
+fn completions(shell: cli::Shell) -> Result<(), RunError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(&cli::completions(shell)).and_then(|()| out.flush()).map_err(RunError::Output)
 }
 
 fn migrate(settings: &Migrate) -> Result<(), RunError> {

@@ -102,7 +102,7 @@ fn read(
 ) -> Result<Answer, Problem> {
     let condition = Condition::of(head);
     match route {
-        Route::Home => pages::home(service, &Query::of(&head.uri)?, context),
+        Route::Home => pages::home(service, &Query::of(&head.uri)?, condition, context),
         Route::Order(uid) => {
             let uid = query::decode(uid).ok_or_else(orders::malformed_uid)?;
             orders::read(service, &uid, condition)
@@ -111,7 +111,7 @@ fn read(
         Route::Recent => list::recent(service, condition),
         Route::Healthz => Ok(Answer::Now(health::alive())),
         Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
-        Route::Asset(asset) => Ok(Answer::Now(asset.respond(&condition))),
+        Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
         Route::OrderByParameter => Err(method_not_allowed(route)),
     }
 }

@@ -5,6 +5,7 @@
 mod appender;
 mod coherence;
 mod commands;
+mod config_files;
 mod daemon;
 mod embedded_run;
 mod embedded_topic;
