@@ -213,6 +213,11 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_HTTP_SERVER", default_value = "axum", value_name = "NAME")]
     pub http_server: HttpServer,
 
+    /// How long a stop may take: the batch in hand is saved and requests are answered meanwhile.
+    #[arg(long, env = "ORDERD_SHUTDOWN_DEADLINE", default_value = "5s", value_name = "TIME",
+        allow_hyphen_values = true, value_parser = duration)]
+    pub shutdown_deadline: Duration,
+
     /// Accept orders by POST /orders from whoever has this token. Off without it.
     #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true,
         value_parser = NonEmptyStringValueParser::new())]

@@ -128,7 +128,7 @@ impl Invalidation {
             if now >= next_at {
                 next_at = now + HEARTBEAT_EVERY;
                 let since = now.saturating_duration_since(base).as_nanos();
-                session.send_heartbeat(u64::try_from(since).unwrap_or(u64::MAX));
+                session.send_heartbeat(u64::try_from(since).unwrap_or(u64::MAX))?;
             }
             if now.saturating_duration_since(heard_at) >= SILENT_MAX {
                 return Err(SessionError::Silent);

@@ -3,7 +3,6 @@
 use crate::app;
 use crate::app::App;
 use crate::app::Event;
-use crate::app::STOP_WAIT_MAX;
 use crate::app::StartError;
 use crate::cli;
 use crate::cli::Command;
@@ -27,11 +26,14 @@ use crate::supervise::StopToken;
 use crate::topic::TopicError;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Handle;
 use signal_hook::iterator::Signals;
 use std::fmt::Display;
 use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// The steps of the migrating libraries, which say nothing that `orderd` doesn't: they speak of
@@ -40,6 +42,9 @@ const LIBRARIES: &str = "refinery_core=warn,postgres=warn";
 
 /// The group of a topic that is only written.
 const NO_GROUP: &str = "orderd-produce";
+
+/// How long `orderd produce` waits for its threads at its end.
+const PRODUCE_STOP_WAIT_MAX: Duration = Duration::from_secs(4);
 
 /// Why a command failed. Each one is a sentence for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -104,13 +109,14 @@ fn start_log(filter: &str) {
 fn serve(settings: &Serve) -> Result<(), RunError> {
     let app = App::start(settings, &Clock::system())?;
     let events = app.events();
-    on_signal(move || {
+    let signals = Watching::start(move || {
         // A full channel means that the daemon is ending already.
         let _ = events.try_send(Event::Signal);
     })?;
     say(format_args!("listening on http://{}", app.address()))?;
     let event = app.wait();
     let late = app.stop();
+    signals.end();
     if !late.is_empty() {
         tracing::warn!(threads = ?late, "left behind in calls that don't end");
     }
@@ -178,7 +184,7 @@ fn positions(settings: &cli::Positions) -> Result<(), RunError> {
 fn produce(settings: &Produce) -> Result<(), RunError> {
     let stop = StopToken::new();
     let on_stop = stop.clone();
-    on_signal(move || on_stop.stop())?;
+    let signals = Watching::start(move || on_stop.stop())?;
     let clock = Clock::system();
     let crew = Crew::new(stop.clone());
     let target = match &settings.url {
@@ -198,7 +204,8 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
     };
     // Not locked for the whole run: the process may need it when it ends early.
     let result = produce::run(&options, target, &mut std::io::stdout(), &clock, &stop);
-    let _ = crew.stop_and_join(STOP_WAIT_MAX);
+    let _ = crew.stop_and_join(PRODUCE_STOP_WAIT_MAX);
+    signals.end();
     result?;
     Ok(())
 }
@@ -209,24 +216,37 @@ fn say(line: impl Display) -> Result<(), RunError> {
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(RunError::Output)
 }
 
-/// Calls `first` at the first SIGINT or SIGTERM; the second ends the process at once.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the thread ends with the process, waiting for signals"
-)]
-fn on_signal(first: impl FnOnce() + Send + 'static) -> Result<(), RunError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(RunError::System)?;
-    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut first = Some(first);
-        for signal in signals.forever() {
-            match first.take() {
-                Some(first) => first(),
-                None => {
-                    // The default action of both signals is to end the process.
-                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+/// The thread that waits for SIGINT and SIGTERM.
+struct Watching {
+    handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+impl Watching {
+    /// Calls `first` at the first signal; the second ends the process at once.
+    #[expect(clippy::disallowed_methods, reason = "it outlives every crew, for the second signal")]
+    fn start(first: impl FnOnce() + Send + 'static) -> Result<Self, RunError> {
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(RunError::System)?;
+        let handle = signals.handle();
+        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let mut first = Some(first);
+            for signal in signals.forever() {
+                match first.take() {
+                    Some(first) => first(),
+                    None => {
+                        // The default action of both signals is to end the process.
+                        let _ = signal_hook::low_level::emulate_default_handler(signal);
+                    }
                 }
             }
-        }
-    });
-    thread.map(drop).map_err(RunError::System)
+        });
+        Ok(Self { handle, thread: thread.map_err(RunError::System)? })
+    }
+
+    /// Ends the thread and joins it.
+    fn end(self) {
+        self.handle.close();
+        // It only panics if `first` does, which has no way to.
+        let _ = self.thread.join();
+    }
 }

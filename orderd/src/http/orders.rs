@@ -23,7 +23,7 @@ use ::http::request;
 use bytes::Bytes;
 use std::time::Duration;
 
-static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+pub(super) static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Names under which an order's id comes in a query or a body.

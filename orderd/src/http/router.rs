@@ -41,6 +41,7 @@ enum Route<'a> {
     Recent,
     Healthz,
     Readyz,
+    Metrics,
     Asset(&'static Asset),
 }
 
@@ -53,6 +54,7 @@ impl<'a> Route<'a> {
             "/api/getOrder" => return Some(Self::OrderByParameter),
             "/healthz" => return Some(Self::Healthz),
             "/readyz" => return Some(Self::Readyz),
+            "/metrics" => return Some(Self::Metrics),
             _ => {}
         }
         let one = |uid: &'a str| (!uid.contains('/')).then_some(Self::Order(uid));
@@ -62,12 +64,32 @@ impl<'a> Route<'a> {
             .or_else(|| assets::find(path).map(Self::Asset))
     }
 
+    /// The route as documentation writes it, whatever the path.
+    fn template(self) -> &'static str {
+        match self {
+            Self::Home => "/",
+            Self::Order(_) => "/orders/:uid",
+            Self::OrderByParameter => "/api/getOrder",
+            Self::Orders => "/orders",
+            Self::Recent => "/api/orders/recent",
+            Self::Healthz => "/healthz",
+            Self::Readyz => "/readyz",
+            Self::Metrics => "/metrics",
+            Self::Asset(_) => "/assets/:name",
+        }
+    }
+
     fn allowed(self) -> &'static str {
         match self {
             Self::Orders | Self::OrderByParameter => "GET, HEAD, POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
     }
+}
+
+/// The template of a path's route, and one for all paths that have none.
+pub(super) fn template(path: &str) -> &'static str {
+    Route::of(path).map_or("none", Route::template)
 }
 
 /// Answers a whole request.
@@ -111,6 +133,7 @@ fn read(
         Route::Recent => list::recent(service, condition),
         Route::Healthz => Ok(Answer::Now(health::alive())),
         Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
+        Route::Metrics => Ok(Answer::Now(health::metrics(&service.metrics))),
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
         Route::OrderByParameter => Err(method_not_allowed(route)),
     }

@@ -29,6 +29,8 @@ use crate::backoff::Backoff;
 use crate::catalog::Catalog;
 use crate::catalog::StoredOrder;
 use crate::clock::Clock;
+use crate::metrics::Ingested;
+use crate::metrics::Metrics;
 use crate::order::OrderUid;
 use crate::order::validate::Profile;
 use crate::store::Batch;
@@ -78,6 +80,8 @@ pub struct Ingest {
     pub catalog: Arc<Catalog>,
     /// Where the state of the topic is shown.
     pub readiness: Arc<Readiness>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// The time, for the log and the strict profile.
     pub clock: Clock,
     /// The consumer group that the positions belong to.
@@ -149,6 +153,7 @@ impl Ingest {
                 SessionError::Repartitioned | SessionError::PositionsSet => {}
             }
             let pause = backoff.next_pause();
+            self.metrics.ingest_restarted();
             tracing::warn!(
                 error = %Chain(&error),
                 pause_ms = pause.as_millis(),
@@ -295,6 +300,10 @@ impl Ingest {
         let saved_at = self.clock.now();
         let (orders, refused) = count_and_order(saved);
         let counted = orders.counted;
+        self.metrics.batch_saved(counted, saved_at.duration_since(started_at));
+        for letter in batch.dead_letters.iter().chain(&refused) {
+            self.metrics.dead_letter(&letter.code);
+        }
         writes.publish(orders.written);
         let positions: Vec<_> = batch.advances.iter().map(|a| (a.partition, a.to)).collect();
         source.saved(&positions);
@@ -326,21 +335,14 @@ fn starts(bounds: &[Bounds]) -> Vec<(i32, i64)> {
     bounds.iter().map(|bounds| (bounds.partition, bounds.earliest)).collect()
 }
 
-#[derive(Default)]
-struct Counted {
-    inserted: usize,
-    replaced: usize,
-    duplicate: usize,
-}
-
 struct Written {
     written: Vec<StoredOrder>,
-    counted: Counted,
+    counted: Ingested,
 }
 
 /// What a transaction wrote, oldest arrival first, so that the newest is cached as most recent.
 fn count_and_order(saved: Saved) -> (Written, Vec<DeadLetter>) {
-    let mut counted = Counted::default();
+    let mut counted = Ingested::default();
     let mut written = Vec::with_capacity(saved.orders.len());
     for (order, outcome) in saved.orders {
         tracing::debug!(uid = %order.uid, ?outcome, "saved");

@@ -43,16 +43,17 @@ pub enum Heard {
 
 /// One session that hears. What was told before it began is not heard.
 pub trait Listening: Send {
-    /// The next of what is told, waited for at most `wait_max`; `None` if nothing came. Heartbeats
-    /// travel only while this is called.
+    /// The next of what is told, waited for at most `wait_max`; `None` if nothing came.
     ///
     /// # Errors
     /// `Outage`: the session is over.
     fn hear(&mut self, wait_max: Duration) -> Result<Option<Heard>, StoreError>;
 
-    /// Sends a heartbeat on its way through the database. Returns at once, and sends nothing if the
-    /// one before hasn't been taken by the server yet.
-    fn send_heartbeat(&mut self, token: u64);
+    /// Sends a heartbeat on its way through the database, which takes two seconds at most.
+    ///
+    /// # Errors
+    /// `Outage`: the session is over.
+    fn send_heartbeat(&mut self, token: u64) -> Result<(), StoreError>;
 }
 
 /// Opens sessions that hear.

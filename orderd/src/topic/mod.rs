@@ -10,6 +10,7 @@
 //! * A source never moves a position past a message that it hasn't handed out.
 
 pub mod appender;
+pub mod detached;
 pub mod kafka;
 
 use bytes::Bytes;

@@ -137,10 +137,20 @@ impl Daemon {
         self.child.wait().unwrap();
     }
 
+    /// Sends the signal with this name.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
     /// Sends Ctrl-C and waits for the end. Returns the status and the time it took.
-    pub(crate) fn interrupt(mut self) -> (ExitStatus, Duration) {
+    pub(crate) fn interrupt(self) -> (ExitStatus, Duration) {
+        self.signal("INT");
+        self.ended()
+    }
+
+    /// Waits for the end. Returns the status and the time it took.
+    pub(crate) fn ended(mut self) -> (ExitStatus, Duration) {
         let started = now();
-        signal(self.child.id(), "INT");
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status, started.elapsed());

@@ -208,6 +208,7 @@ impl Scene {
             sources: Arc::new(topic.topic("orders", 1)),
             catalog: Arc::clone(&catalog),
             readiness: Arc::clone(&readiness),
+            metrics: Arc::default(),
             clock,
             group: "orderd".to_owned(),
             topic: "orders".to_owned(),

@@ -11,6 +11,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How much of what a client says first is remembered.
@@ -42,12 +44,15 @@ struct Connection {
 struct Gate {
     frozen: Mutex<bool>,
     thawed: Condvar,
+    held: AtomicUsize,
 }
 
 impl Gate {
     fn pass(&self) {
         let frozen = self.frozen.lock().unwrap();
+        self.held.fetch_add(1, Ordering::SeqCst);
         drop(self.thawed.wait_while(frozen, |frozen| *frozen).unwrap());
+        self.held.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn set(&self, frozen: bool) {
@@ -106,6 +111,11 @@ impl Proxy {
     /// accepted and silent.
     pub(crate) fn freeze(&self) {
         self.shared.gate.set(true);
+    }
+
+    /// How many connections have something that is held back, each direction by itself.
+    pub(crate) fn held(&self) -> usize {
+        self.shared.gate.held.load(Ordering::SeqCst)
     }
 
     /// Lets everything through again, what was held back first.

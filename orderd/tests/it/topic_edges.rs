@@ -122,6 +122,7 @@ impl Scene {
             sources: Arc::new(self.watched.clone()),
             catalog: Catalog::new(100, database, clock.clone()),
             readiness: Arc::clone(&self.readiness),
+            metrics: Arc::default(),
             clock,
             group: "orderd".to_owned(),
             topic: "orders".to_owned(),

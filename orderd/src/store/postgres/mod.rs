@@ -8,12 +8,14 @@
 //! * The JSON form is never made by the database: rows are read as fields and written by
 //!   [`crate::order::document::Document::canonical`], and the digest says whether that is what was
 //!   saved.
-//! * No statement waits longer than its timeout, except for migrations.
+//! * No statement waits longer than its timeout, except for migrations; and no call waits longer for
+//!   a silent server than [`line`] lets it.
 //! * No message holds the password.
 //! * Whoever saves through a [`Postgres`] that listens announces the orders to the catalog that it
 //!   listens for, before the COMMIT: what this instance replaced is heard as its own.
 
 mod connect;
+mod line;
 mod listen;
 mod migrate;
 mod notify;
@@ -33,9 +35,12 @@ use crate::store::StoreError;
 use crate::store::StoredOrder;
 use crate::store::listen::Listen;
 use crate::store::listen::Listening;
-use connect::Server;
-use listen::Session;
-use notify::Instance;
+use crate::store::postgres::connect::Server;
+use crate::store::postgres::connect::Session;
+use crate::store::postgres::line::Line;
+use crate::store::postgres::listen::ListeningSession;
+use crate::store::postgres::notify::Instance;
+use crate::supervise::StopToken;
 use postgres::Client;
 use postgres::GenericClient;
 use postgres::Statement;
@@ -52,6 +57,7 @@ pub struct Postgres {
     /// Tried in the order of the URL.
     servers: Vec<Server>,
     name: Arc<str>,
+    cut: StopToken,
     instance: Instance,
 }
 
@@ -64,24 +70,37 @@ impl Postgres {
     pub fn new(url: &str) -> Result<Self, StoreError> {
         let servers = connect::servers(url)?;
         let name = connect::name(&servers).into();
-        Ok(Self { servers, name, instance: Instance::draw() })
+        Ok(Self { servers, name, cut: StopToken::new(), instance: Instance::draw() })
+    }
+
+    /// The same, whose calls all fail at once when `cut` is given: those that are waiting for the
+    /// database, and those that come after.
+    #[must_use]
+    pub fn cut_by(mut self, cut: StopToken) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    fn session(&self) -> Result<Session, StoreError> {
+        connect::session(&self.servers, &self.name, &self.cut)
     }
 
     fn client(&self) -> Result<Client, StoreError> {
-        connect::client(&self.servers, &self.name)
+        self.session().map(|session| session.client)
     }
 }
 
 impl Connect for Postgres {
     fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
-        let client = self.client()?;
+        let Session { client, line } = self.session()?;
         let what = Arc::clone(&self.name);
-        let prepared = Prepared::default();
-        Ok(Box::new(Connection { client, prepared, what, instance: self.instance }))
+        let (prepared, instance) = (Prepared::default(), self.instance);
+        Ok(Box::new(Connection { client, line, prepared, what, instance }))
     }
 
     fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        migrate::run(&mut self.client()?, &self.name)
+        let Session { mut client, line } = self.session()?;
+        migrate::run(&mut client, &line, &self.name)
     }
 
     fn name(&self) -> String {
@@ -91,14 +110,15 @@ impl Connect for Postgres {
 
 impl Listen for Postgres {
     fn listen(&self) -> Result<Box<dyn Listening>, StoreError> {
-        let open = |server: &Server| Session::open(server, &self.name, self.instance);
-        Ok(Box::new(connect::first(&self.servers, open)?))
+        let session = ListeningSession::begin(self.session()?, &self.name, self.instance)?;
+        Ok(Box::new(session))
     }
 }
 
 /// One session with its prepared statements.
 struct Connection {
     client: Client,
+    line: Line,
     prepared: Prepared,
     what: Arc<str>,
     /// Who is named as the one who replaced what it saves.
@@ -134,30 +154,37 @@ impl Store for Connection {
         topic: &str,
         starts: &[(i32, i64)],
     ) -> Result<Vec<(i32, i64)>, StoreError> {
+        self.line.begin();
         self.assign_positions(group, topic, starts).map_err(|error| failure(&self.what, error))
     }
 
     fn save(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
+        self.line.begin();
         self.save_batch(batch)
     }
 
     fn load(&mut self, uids: &[OrderUid]) -> Result<Vec<StoredOrder>, StoreError> {
+        self.line.begin();
         self.load_orders(uids)
     }
 
     fn page(&mut self, before: Option<i64>, limit: usize) -> Result<Vec<StoredOrder>, StoreError> {
+        self.line.begin();
         self.load_page(before, limit)
     }
 
     fn newest(&mut self, limit: usize) -> Result<Vec<OrderUid>, StoreError> {
+        self.line.begin();
         self.newest_uids(limit)
     }
 
     fn counts(&mut self) -> Result<Counts, StoreError> {
+        self.line.begin();
         self.count()
     }
 
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.line.begin();
         self.load_dead_letters(topic, limit)
     }
 }

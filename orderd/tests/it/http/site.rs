@@ -184,6 +184,7 @@ impl Site {
             clock,
             public_hosts: vec!["orders.example.com".to_owned()],
             read_wait_max,
+            metrics: Arc::default(),
         }));
         let listener = http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
