@@ -78,5 +78,5 @@ pause.addEventListener("click", () => {
 });
 
 pause.hidden = false;
-say("live");
+say(region.querySelector("[role=alert]") ? "stale" : "live");
 setTimeout(run, REFRESH_MS);

@@ -24,6 +24,7 @@ use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use crate::topic::TopicError;
+use secrecy::ExposeSecret as _;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Handle;
@@ -144,7 +145,7 @@ fn completions(shell: cli::Shell) -> Result<(), RunError> {
 }
 
 fn migrate(settings: &Migrate) -> Result<(), RunError> {
-    let applied = Postgres::new(&settings.database_url)?.migrate()?;
+    let applied = Postgres::new(settings.database_url.expose_secret())?.migrate()?;
     if applied.is_empty() {
         say("the schema is up to date")?;
     }
@@ -156,7 +157,7 @@ fn migrate(settings: &Migrate) -> Result<(), RunError> {
 
 fn positions(settings: &cli::Positions) -> Result<(), RunError> {
     let kept: Box<dyn Positions> = match &settings.store.database_url {
-        Some(url) => Box::new(Postgres::new(url)?),
+        Some(url) => Box::new(Postgres::new(url.expose_secret())?),
         None => Box::new(Embedded::open_existing(&settings.store.data_dir)?),
     };
     match &settings.action {
@@ -188,7 +189,10 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
     let clock = Clock::system();
     let crew = Crew::new(stop.clone());
     let target = match &settings.url {
-        Some(url) => produce::Target::Url { base: url.clone(), token: settings.token.clone() },
+        Some(url) => {
+            let token = settings.token.as_ref().map(|token| token.expose_secret().to_owned());
+            produce::Target::Url { base: url.clone(), token }
+        }
         None => {
             let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP)?;
             produce::Target::Topic(Arc::new(topic))

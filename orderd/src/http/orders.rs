@@ -66,22 +66,43 @@ pub(super) fn read(service: &Service, uid: &str, condition: Condition) -> Result
     let uid = OrderUid::parse(uid).map_err(|InvalidUid| malformed_uid())?;
     let clock = service.clock.clone();
     let started = clock.now();
-    let now = |order, origin| found(order, origin, clock.now() - started, &condition);
-    match service.catalog.lookup(&uid)? {
-        Lookup::Hit(order) => now(&order, Origin::Cache).map(Answer::Now),
-        Lookup::Stale(order) => now(&order, Origin::Stale).map(Answer::Now),
-        Lookup::Absent => Err(not_found(&uid, Origin::Cache)),
-        Lookup::Pending(pending) => {
+    match service.catalog.lookup(&uid) {
+        Ok(Lookup::Hit(order)) => {
+            let took = clock.now() - started;
+            found(&order, Origin::Cache, took, &condition).map(Answer::Now)
+        }
+        Ok(Lookup::Stale(order)) => {
+            let took = clock.now() - started;
+            found(&order, Origin::Stale, took, &condition).map(Answer::Now)
+        }
+        Ok(Lookup::Absent) => Err(not_found(&uid).read_from(Origin::Cache, clock.now() - started)),
+        Ok(Lookup::Pending(pending)) => {
             let wait_max = service.read_wait_max;
             Ok(Answer::Later(Box::new(move || {
-                let (order, origin) = match pending.answer(wait_max)? {
-                    Answered::Loaded(order) => (order, Origin::Store),
-                    Answered::Stale(order) => (order, Origin::Stale),
-                    Answered::Absent => return Err(not_found(&uid, Origin::Store)),
-                };
-                found(&order, origin, clock.now() - started, &condition)
+                let answered = pending.answer(wait_max);
+                let took = clock.now() - started;
+                let read = answered.map_err(Problem::from).and_then(|answered| match answered {
+                    Answered::Loaded(order) => Ok((order, Origin::Store)),
+                    Answered::Stale(order) => Ok((order, Origin::Stale)),
+                    Answered::Absent => {
+                        log_read(&uid, Origin::Store, took);
+                        Err(not_found(&uid))
+                    }
+                });
+                let (order, origin) =
+                    read.map_err(|problem| problem.read_from(Origin::Store, took))?;
+                found(&order, origin, took, &condition)
             })))
         }
+        Err(error) => Err(Problem::from(error).read_from(Origin::Store, clock.now() - started)),
+    }
+}
+
+impl Problem {
+    /// Says where a read that brought no order came from, and how long it took.
+    fn read_from(self, origin: Origin, took: Duration) -> Self {
+        self.with(X_CACHE.clone(), origin.x_cache())
+            .with(SERVER_TIMING.clone(), origin.server_timing(took))
     }
 }
 
@@ -111,10 +132,11 @@ fn found(
     Ok(response)
 }
 
-pub(super) fn not_found(uid: &OrderUid, origin: Origin) -> Problem {
+/// Kept no longer than an order is: it may arrive at any moment.
+fn not_found(uid: &OrderUid) -> Problem {
     let detail = format!("There is no order {uid}.");
     Problem::new(StatusCode::NOT_FOUND, "order_not_found", detail)
-        .with(X_CACHE.clone(), origin.x_cache())
+        .with(header::CACHE_CONTROL, Keep::Private.value())
 }
 
 pub(super) fn malformed_uid() -> Problem {

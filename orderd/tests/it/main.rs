@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
 mod appender;
+mod browser;
 mod coherence;
 mod commands;
 mod config_files;
@@ -25,6 +26,7 @@ mod produce;
 mod proxy;
 mod reading;
 mod readme;
+mod secrets;
 mod servers;
 mod settings;
 mod start;

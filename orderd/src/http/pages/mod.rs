@@ -18,7 +18,6 @@ use crate::http::pages::frame::REMEMBER;
 use crate::http::pages::frame::Section;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::words::Language;
 use crate::http::words::State;
 use crate::http::words::Words;
 use ::http::HeaderMap;
@@ -44,15 +43,9 @@ struct ErrorPage<'a> {
     t: &'static Words,
     status: u16,
     state: State,
-    detail: &'a str,
+    /// What the problem document says more, in English, where it says more.
+    detail: Option<&'a str>,
     request_id: &'a str,
-}
-
-impl ErrorPage<'_> {
-    /// The sentence of the problem document is English.
-    fn is_english(&self) -> bool {
-        self.frame.language == Language::English
-    }
 }
 
 /// The page for an error on any address.
@@ -63,13 +56,20 @@ pub(super) fn error(context: &Context, problem: &Problem) -> Response {
         t,
         status: problem.status.as_u16(),
         state: t.of_error(problem.status, problem.code),
-        detail: &problem.detail,
+        detail: is_telling(problem).then_some(problem.detail.as_str()),
         request_id: &context.request_id,
     };
     let html = respond(problem.status, context, &page);
     let mut response = problem.respond("text/html; charset=utf-8", html.body().clone());
     add_page_headers(response.headers_mut(), context);
     response
+}
+
+/// Whether the sentence of a problem names what is wrong with this very request.
+fn is_telling(problem: &Problem) -> bool {
+    problem.status.is_client_error()
+        && problem.status != StatusCode::NOT_FOUND
+        && problem.code != "bad_order_uid"
 }
 
 fn respond(status: StatusCode, context: &Context, page: &impl Template) -> Response {
