@@ -13,9 +13,10 @@
 //! doesn't depend on being told so: its readers compare the time of the last heartbeat with their
 //! own clock.
 //!
-//! What this instance replaced itself comes back too. It is passed over when the write has ended,
-//! which has put what it wrote into the cache by then. One that doesn't end within
-//! [`OWN_WRITE_WAIT_MAX`] may never learn that its COMMIT went through, so its orders are forgotten.
+//! What this instance replaced itself comes back too. It is passed over when the write has been
+//! published, which has put what it wrote into the cache by then. One that doesn't end within
+//! [`OWN_WRITE_WAIT_MAX`], or was given up, may never learn that its COMMIT went through, so its
+//! orders are forgotten.
 //!
 //! The newest orders are not warmed up again after a session was lost: the database that has just
 //! come back is spared a thousand reads that nobody asked for, and a connection that flaps can't
@@ -24,6 +25,7 @@
 //! The thread never waits past a deadline, because no call of a [`Listening`] does.
 
 use crate::backoff::Backoff;
+use crate::catalog::Before;
 use crate::catalog::Catalog;
 use crate::catalog::Mark;
 use crate::clock::Clock;
@@ -156,15 +158,13 @@ impl Invalidation {
         Ok(())
     }
 
-    /// Passes over own writes that have ended, and forgets what those that haven't may have
-    /// written.
+    /// Passes over own writes that were published, and forgets what the others may have written.
     fn settle(&self, own: &mut VecDeque<Own>) {
         while let Some(first) = own.front() {
-            if !self.catalog.are_writes_ended(first.mark) {
-                if self.clock.now() < first.until {
-                    return;
-                }
-                self.catalog.invalidate(&first.uids);
+            match self.catalog.writes_before(first.mark) {
+                Before::Published => {}
+                Before::Open if self.clock.now() < first.until => return,
+                Before::Open | Before::GivenUp => self.catalog.invalidate(&first.uids),
             }
             own.pop_front();
         }

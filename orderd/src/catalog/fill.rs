@@ -64,7 +64,7 @@ pub struct Writes {
     pub(super) open: HashMap<OrderUid, WriteTicket<Arc<Orders>>>,
     pub(super) absent: Arc<Absent>,
     /// Given back when everything else has been done.
-    pub(super) _number: Number,
+    pub(super) number: Number,
 }
 
 impl Writes {
@@ -90,6 +90,9 @@ impl Writes {
 
 impl Drop for Writes {
     fn drop(&mut self) {
+        if !self.open.is_empty() {
+            self.number.give_up();
+        }
         for (uid, ticket) in self.open.drain() {
             self.absent.invalidate(&uid);
             // Dropping it is what makes the cache forget the order.

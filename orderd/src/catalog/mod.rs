@@ -59,6 +59,7 @@ pub use crate::catalog::pending::Answered;
 pub use crate::catalog::pending::PendingOrder;
 pub use crate::catalog::pending::PendingPage;
 pub use crate::catalog::trust::Coherence;
+pub use crate::catalog::writing::Before;
 pub use crate::catalog::writing::Mark;
 pub use crate::store::StoredOrder;
 pub use crate::store::database::ReadError;
@@ -143,8 +144,8 @@ impl Catalog {
             absent: one_shard(ABSENT_MAX),
             misses: AtomicU64::new(0),
             database,
+            open_writes: OpenWrites::new(clock.clone()),
             clock,
-            open_writes: Arc::default(),
             shared,
         })
     }
@@ -250,7 +251,7 @@ impl Catalog {
             let take = || WriteTicket::take(Arc::clone(&self.orders), uid.clone());
             open.entry(uid.clone()).or_insert_with(take);
         }
-        Writes { open, absent: Arc::clone(&self.absent), _number: number }
+        Writes { open, absent: Arc::clone(&self.absent), number }
     }
 
     /// A mark after all writes that have begun so far.
@@ -258,9 +259,9 @@ impl Catalog {
         self.open_writes.mark()
     }
 
-    /// Whether all writes before `mark` have ended, published or forgotten.
-    pub fn are_writes_ended(&self, mark: Mark) -> bool {
-        self.open_writes.are_ended(mark)
+    /// What became of the writes before `mark`.
+    pub fn writes_before(&self, mark: Mark) -> Before {
+        self.open_writes.before(mark)
     }
 
     /// Announces that these orders are about to be read for warming up.

@@ -3,7 +3,9 @@
 //! It says what was asked for; whether that makes sense
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
+mod dead_letters;
 mod http;
+mod positions;
 mod values;
 
 use crate::cli::values::address;
@@ -29,7 +31,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cli::dead_letters::EXAMPLES as DEAD_LETTERS_EXAMPLES;
+
+pub use crate::cli::dead_letters::{DeadLetters, DeadLettersAction, StateName, Which};
 pub use crate::cli::http::HttpLimits;
+pub use crate::cli::positions::{Positions, PositionsAction};
 
 /// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
 /// cache.
@@ -90,6 +96,13 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
+    /// List, show, replay or drop what can't be saved as an order.
+    ///
+    /// A replay decodes the stored bytes again with the rules of --validation and saves the order;
+    /// running daemons learn of it. The embedded store can only be opened while no daemon has it
+    /// open; a daemon that runs replays and drops over HTTP.
+    #[command(after_help = DEAD_LETTERS_EXAMPLES)]
+    DeadLetters(DeadLetters),
     /// Print a script that completes commands and flags in a shell.
     #[command(after_help = "Examples:\n  \
         orderd completions bash > /etc/bash_completion.d/orderd\n  \
@@ -97,44 +110,6 @@ pub enum Command {
     Completions {
         /// The shell.
         shell: Shell,
-    },
-}
-
-/// The settings of `orderd positions`.
-#[derive(Clone, Debug, Args)]
-pub struct Positions {
-    /// Show or move.
-    #[command(subcommand)]
-    pub action: PositionsAction,
-
-    /// Where the positions are kept.
-    #[command(flatten)]
-    pub store: Kept,
-}
-
-/// What to do with positions.
-#[derive(Clone, Debug, Subcommand)]
-pub enum PositionsAction {
-    /// Print all positions: group, topic, partition and next offset, separated by tabs.
-    List,
-    /// Move the position of one partition, and print the former one.
-    Set {
-        /// The consumer group.
-        #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME",
-            value_parser = NonEmptyStringValueParser::new())]
-        kafka_group: String,
-        /// The topic.
-        #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME",
-            value_parser = NonEmptyStringValueParser::new())]
-        kafka_topic: String,
-        /// The partition.
-        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
-            value_parser = clap::value_parser!(i32).range(0..))]
-        partition: i32,
-        /// The offset of the next message to read.
-        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
-            value_parser = clap::value_parser!(i64).range(0..))]
-        offset: i64,
     },
 }
 

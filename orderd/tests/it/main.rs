@@ -8,6 +8,7 @@ mod coherence;
 mod commands;
 mod config_files;
 mod daemon;
+mod dead_letters;
 mod embedded_run;
 mod embedded_topic;
 mod generate;

@@ -1,5 +1,7 @@
 //! What each subcommand does, from its settings to its outcome.
 
+mod dead_letters;
+
 use crate::app;
 use crate::app::App;
 use crate::app::Event;
@@ -63,6 +65,17 @@ pub enum RunError {
     /// The topic.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// Some dead letters are as they were; each one's reason is among the results.
+    #[error("{left} of {asked} dead letters are as they were")]
+    DeadLetters {
+        /// How many are as they were.
+        left: u64,
+        /// How many were to be settled.
+        asked: u64,
+    },
+    /// There is no such dead letter.
+    #[error("there is no dead letter {0}")]
+    NoDeadLetter(i64),
     /// Producing.
     #[error(transparent)]
     Produce(#[from] produce::ProduceError),
@@ -89,6 +102,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         Command::Produce(settings) => produce(&settings),
         Command::Migrate(settings) => migrate(&settings),
         Command::Positions(settings) => positions(&settings),
+        Command::DeadLetters(settings) => dead_letters::run(&settings),
     }
 }
 
