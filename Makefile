@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench fuzz model readme migrateup servers cargo
+.PHONY: help run test test-here drill check bench fuzz model readme migrateup servers cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ test: cargo ## run every test against a real PostgreSQL and Apache Kafka, which 
 test-here:
 	$(CARGO) test --workspace --exclude benches --all-features
 	$(CARGO) test --package benches
+
+drill: cargo ## the long drills: minutes of real use and real faults, each ending in a table
+	ORDERD_DRILL=long $(CARGO) test --package orderd --all-features --test it drill -- \
+		--nocapture --test-threads 1
 
 check: cargo ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check

@@ -142,6 +142,13 @@ impl Proxy {
         found.len()
     }
 
+    /// The ports from which the server sees the open connections on which the client has said
+    /// `words`.
+    pub(crate) fn ports_of_those_that_said(&self, words: &str) -> Vec<u16> {
+        let port = |connection: Arc<Connection>| connection.server.local_addr().unwrap().port();
+        self.that_said(words).into_iter().map(port).collect()
+    }
+
     /// Closes every connection, and each new one at once, until [`Proxy::admit`].
     pub(crate) fn refuse(&self) {
         *self.shared.refusing.lock().unwrap() = true;

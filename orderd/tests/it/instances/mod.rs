@@ -1,5 +1,6 @@
 //! Several daemons on one PostgreSQL: what one of them replaces, the others don't serve any more.
 
+mod drill;
 mod listening;
 mod outages;
 mod updates;
@@ -31,9 +32,9 @@ pub(crate) struct Read {
 }
 
 impl Instance {
-    /// Starts a daemon called `name` and waits until it is ready.
-    pub(crate) fn start(database: &TestDatabase, name: &str) -> Self {
-        let (proxy, url) = Proxy::to_url(database.url());
+    /// Starts a daemon called `name` on a database and waits until it is ready.
+    pub(crate) fn start(database_url: &str, name: &str) -> Self {
+        let (proxy, url) = Proxy::to_url(database_url);
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().to_str().unwrap();
         let daemon = Daemon::start(&[
@@ -84,6 +85,6 @@ pub(crate) fn found(version: i64, x_cache: &str) -> Read {
 /// Two daemons on a database.
 pub(crate) fn two() -> (TestDatabase, Instance, Instance) {
     let database = servers::database();
-    let (a, b) = (Instance::start(&database, "a"), Instance::start(&database, "b"));
+    let (a, b) = (Instance::start(database.url(), "a"), Instance::start(database.url(), "b"));
     (database, a, b)
 }

@@ -33,7 +33,7 @@ fn an_update_in_one_instance_is_seen_in_the_other() {
 #[test]
 fn what_an_instance_replaced_itself_stays_in_its_cache() {
     let database = servers::database();
-    let instance = Instance::start(&database, "only");
+    let instance = Instance::start(database.url(), "only");
     instance.write("o", 1);
     wait_until("the order is there", || instance.read("o") == found(1, "HIT"));
     for version in 2..=6 {
