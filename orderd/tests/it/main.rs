@@ -9,6 +9,7 @@ mod commands;
 mod config_files;
 mod daemon;
 mod dead_letters;
+mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
@@ -16,6 +17,8 @@ mod http;
 mod ingest;
 mod instances;
 mod kafka_client;
+#[cfg(feature = "rdkafka")]
+mod kafka_group;
 mod kafka_topic;
 mod layers;
 mod metrics;
