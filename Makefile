@@ -20,6 +20,10 @@ test-here:
 	$(CARGO) test --workspace --exclude benches --all-features
 	$(CARGO) test --package benches
 
+drill: cargo libraries ## the long drills: minutes of real use and real faults, each ending in a table
+	ORDERD_DRILL=long $(CARGO) test --package orderd --all-features --test it drill -- \
+		--nocapture --test-threads 1
+
 check: cargo libraries ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings

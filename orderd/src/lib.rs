@@ -13,6 +13,7 @@ pub mod health;
 pub mod hotset;
 pub mod http;
 pub mod ingest;
+pub mod invalidation;
 pub mod metrics;
 pub mod order;
 pub mod produce;

@@ -1,5 +1,6 @@
 //! One order by its id: the same handler for every path that the daemon's forerunners had.
 
+use crate::catalog::Answered;
 use crate::catalog::Lookup;
 use crate::catalog::StoredOrder;
 use crate::http::Response;
@@ -32,6 +33,8 @@ const UID_NAMES: [&str; 3] = ["order_uid", "OrderUID", "uuid"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Cache,
+    /// The cache, without knowing whether another instance has replaced the order since.
+    Stale,
     Store,
 }
 
@@ -39,13 +42,14 @@ impl Origin {
     fn x_cache(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Cache => "HIT",
+            Self::Stale => "STALE",
             Self::Store => "MISS",
         })
     }
 
     fn server_timing(self, took: Duration) -> HeaderValue {
         let metric = match self {
-            Self::Cache => "cache",
+            Self::Cache | Self::Stale => "cache",
             Self::Store => "db",
         };
         header_value(&format!("{metric};dur={:.3}", milliseconds(took)))
@@ -67,20 +71,27 @@ pub(super) fn read(service: &Service, uid: &str, condition: Condition) -> Result
             let took = clock.now() - started;
             found(&order, Origin::Cache, took, &condition).map(Answer::Now)
         }
+        Ok(Lookup::Stale(order)) => {
+            let took = clock.now() - started;
+            found(&order, Origin::Stale, took, &condition).map(Answer::Now)
+        }
         Ok(Lookup::Absent) => Err(not_found(&uid).read_from(Origin::Cache, clock.now() - started)),
         Ok(Lookup::Pending(pending)) => {
             let wait_max = service.read_wait_max;
             Ok(Answer::Later(Box::new(move || {
-                let read = pending.wait(wait_max);
+                let answered = pending.answer(wait_max);
                 let took = clock.now() - started;
-                let order = read.map_err(Problem::from).and_then(|order| {
-                    order.ok_or_else(|| {
+                let read = answered.map_err(Problem::from).and_then(|answered| match answered {
+                    Answered::Loaded(order) => Ok((order, Origin::Store)),
+                    Answered::Stale(order) => Ok((order, Origin::Stale)),
+                    Answered::Absent => {
                         log_read(&uid, Origin::Store, took);
-                        not_found(&uid)
-                    })
+                        Err(not_found(&uid))
+                    }
                 });
-                let order = order.map_err(|problem| problem.read_from(Origin::Store, took))?;
-                found(&order, Origin::Store, took, &condition)
+                let (order, origin) =
+                    read.map_err(|problem| problem.read_from(Origin::Store, took))?;
+                found(&order, origin, took, &condition)
             })))
         }
         Err(error) => Err(Problem::from(error).read_from(Origin::Store, clock.now() - started)),
@@ -95,11 +106,13 @@ impl Problem {
     }
 }
 
-/// Says where an order came from and how long that took: every hit at debug, every miss at info.
+/// Says where an order came from and how long that took: every hit at debug, everything else at
+/// info.
 pub(super) fn log_read(uid: &OrderUid, origin: Origin, took: Duration) {
     let ms = milliseconds(took);
     match origin {
         Origin::Cache => tracing::debug!(order_uid = %uid, ms, "order read from the cache"),
+        Origin::Stale => tracing::info!(order_uid = %uid, ms, "order served though maybe stale"),
         Origin::Store => tracing::info!(order_uid = %uid, ms, "order read from the store"),
     }
 }

@@ -20,6 +20,7 @@ mod http;
 mod ingest;
 #[cfg(feature = "rdkafka")]
 mod kafka_4;
+mod instances;
 mod kafka_client;
 #[cfg(feature = "rdkafka")]
 mod kafka_group;

@@ -42,6 +42,12 @@ enum Parameter {
     Count,
     Limit,
     Cursor,
+    /// The number of a dead letter, in the path.
+    Letter,
+    /// Which dead letters.
+    State,
+    /// Whether a newer order may be replaced.
+    Force,
     /// The id in the query.
     Named,
 }
@@ -85,6 +91,25 @@ const WRITE: &[(u16, &str)] = &[
     (422, "The topic refuses the orders."),
     (503, "The topic is away or overloaded."),
     (504, "The topic didn't acknowledge in time; the orders may still arrive."),
+];
+
+const LETTERS: &[(u16, &str)] = &[
+    (400, "A parameter is malformed."),
+    (401, "The token is missing or wrong."),
+    (403, "Writing is off, or the request comes from a foreign site."),
+    (503, "The database is away or overloaded."),
+    (504, "The database didn't answer in time."),
+];
+
+const LETTER: &[(u16, &str)] = &[
+    (400, "The id or a parameter is malformed."),
+    (401, "The token is missing or wrong."),
+    (403, "Writing is off, or the request comes from a foreign site."),
+    (404, "There is no such dead letter."),
+    (409, "It is settled already, or the order was saved since from a newer message."),
+    (422, "By the rules of today it is still no order."),
+    (503, "The database is away or overloaded."),
+    (504, "The database didn't answer in time."),
 ];
 
 const BASE: Operation = Operation {
@@ -199,6 +224,64 @@ pub(super) const OPERATIONS: &[Operation] = &[
         success: Success::Array,
         failures: WRITE,
         notes: &[Note::Token, Note::Deprecated],
+        ..BASE
+    },
+    Operation {
+        path: "/dead-letters",
+        id: "deadLetters",
+        tag: "operation",
+        summary: "What can't be saved as an order, in pages, newest first",
+        parameters: &[Parameter::State, Parameter::Limit, Parameter::Cursor],
+        success: Success::Json(200, "DeadLetters"),
+        failures: LETTERS,
+        notes: &[Note::Token],
+        ..BASE
+    },
+    Operation {
+        path: "/dead-letters/{id}",
+        id: "deadLetter",
+        tag: "operation",
+        summary: "One dead letter with its bytes",
+        parameters: &[Parameter::Letter],
+        success: Success::Json(200, "DeadLetter"),
+        failures: LETTER,
+        notes: &[Note::Token],
+        ..BASE
+    },
+    Operation {
+        path: "/dead-letters/{id}",
+        method: "delete",
+        id: "deleteDeadLetter",
+        tag: "operation",
+        summary: "Decide that a dead letter is not replayed",
+        parameters: &[Parameter::Letter],
+        success: Success::Json(200, "Settled"),
+        failures: LETTER,
+        notes: &[Note::Token],
+        ..BASE
+    },
+    Operation {
+        path: "/dead-letters/{id}/drop",
+        method: "post",
+        id: "dropDeadLetter",
+        tag: "operation",
+        summary: "Decide that a dead letter is not replayed",
+        parameters: &[Parameter::Letter],
+        success: Success::Json(200, "Settled"),
+        failures: LETTER,
+        notes: &[Note::Token],
+        ..BASE
+    },
+    Operation {
+        path: "/dead-letters/{id}/replay",
+        method: "post",
+        id: "replayDeadLetter",
+        tag: "operation",
+        summary: "Judge a dead letter by the rules of today, and save what it holds",
+        parameters: &[Parameter::Letter, Parameter::Force],
+        success: Success::Json(200, "Settled"),
+        failures: LETTER,
+        notes: &[Note::Token],
         ..BASE
     },
     Operation {
@@ -376,6 +459,15 @@ impl Parameter {
                 let schema = json!({ "type": "integer", "minimum": 1, "maximum": 1000 });
                 ("n", "path", true, schema)
             }
+            Self::Letter => {
+                let schema = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });
+                ("id", "path", true, schema)
+            }
+            Self::State => {
+                let schema = json!({ "enum": ["open", "replayed", "dropped", "all"] });
+                ("state", "query", false, schema)
+            }
+            Self::Force => ("force", "query", false, json!({ "type": "boolean" })),
             Self::Limit => {
                 let schema =
                     json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 });

@@ -57,6 +57,9 @@ pub(super) fn all() -> Value {
         "Order": order(Way::Out),
         "Orders": page(),
         "Accepted": accepted(),
+        "DeadLetter": dead_letter(),
+        "DeadLetters": dead_letters(),
+        "Settled": settled(),
         "Problem": problem(),
         "Readiness": readiness(),
     })
@@ -176,6 +179,75 @@ fn accepted() -> Value {
             "order_uids": { "type": "array", "items": reference("OrderUid"), "minItems": 1 },
         },
         "required": ["order_uids"],
+    })
+}
+
+fn dead_letter() -> Value {
+    let origin = || {
+        json!({
+            "type": "object",
+            "properties": {
+                "topic": { "type": "string" },
+                "partition": { "type": "integer" },
+                "offset": { "type": "integer" },
+                "element": { "type": "integer", "description": "Its number in the array, from 0." },
+            },
+            "required": ["topic", "partition", "offset", "element"],
+        })
+    };
+    let mut overtaken_by = origin();
+    overtaken_by["type"] = json!(["object", "null"]);
+    json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "integer" },
+            "state": { "enum": ["open", "replayed", "dropped"] },
+            "code": { "type": "string", "description": "The stable name of the first reason." },
+            "reason": { "type": "string", "description": "All reasons, one a line." },
+            "origin": origin(),
+            "part": { "enum": ["message", "element"] },
+            "order_uid": { "type": ["string", "null"] },
+            "received_at": { "type": "string", "format": "date-time" },
+            "settled_at": { "type": ["string", "null"], "format": "date-time" },
+            "overtaken_by": overtaken_by,
+            "payload_bytes": { "type": "integer" },
+            "payload": { "type": "string", "contentEncoding": "base64" },
+            "payload_text": { "type": ["string", "null"] },
+        },
+        "required": ["id", "state", "code", "reason", "origin", "part", "received_at"],
+    })
+}
+
+fn dead_letters() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "dead_letters": { "type": "array", "items": reference("DeadLetter"), "maxItems": 100 },
+            "next_cursor": { "type": ["string", "null"] },
+        },
+        "required": ["dead_letters", "next_cursor"],
+    })
+}
+
+fn settled() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "integer" },
+            "outcome": { "enum": ["replayed", "already_replayed", "dropped"] },
+            "orders": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "order_uid": reference("OrderUid"),
+                        "outcome": { "enum": ["inserted", "replaced", "duplicate"] },
+                    },
+                    "required": ["order_uid", "outcome"],
+                },
+            },
+        },
+        "required": ["id", "outcome"],
     })
 }
 

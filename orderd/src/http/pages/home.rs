@@ -1,5 +1,6 @@
 //! The home page: the search, the order that was found or why none was, and the newest orders.
 
+use crate::catalog::Answered;
 use crate::catalog::Lookup;
 use crate::catalog::PendingOrder;
 use crate::catalog::PendingPage;
@@ -111,7 +112,7 @@ struct Home {
 
 enum Search {
     Done(Asked),
-    Hit(StoredOrder, Duration),
+    Cached(StoredOrder, Origin, Duration),
     Pending(OrderUid, PendingOrder),
 }
 
@@ -125,7 +126,12 @@ impl Search {
         };
         let started = service.clock.now();
         match service.catalog.lookup(&uid) {
-            Ok(Lookup::Hit(order)) => Self::Hit(order, service.clock.now() - started),
+            Ok(Lookup::Hit(order)) => {
+                Self::Cached(order, Origin::Cache, service.clock.now() - started)
+            }
+            Ok(Lookup::Stale(order)) => {
+                Self::Cached(order, Origin::Stale, service.clock.now() - started)
+            }
             Ok(Lookup::Absent) => Self::Done(Asked::Unknown),
             Ok(Lookup::Pending(pending)) => Self::Pending(uid, pending),
             Err(error) => Self::Done(Asked::Failed(error)),
@@ -140,12 +146,15 @@ impl Home {
         let reading = Reading { language, wall: clock.wall() };
         let asked = match self.search {
             Search::Done(asked) => asked,
-            Search::Hit(order, took) => Asked::of(&order, Origin::Cache, took, &reading),
-            Search::Pending(uid, pending) => match pending.wait(self.wait_max) {
-                Ok(Some(order)) => {
+            Search::Cached(order, origin, took) => Asked::of(&order, origin, took, &reading),
+            Search::Pending(uid, pending) => match pending.answer(self.wait_max) {
+                Ok(Answered::Loaded(order)) => {
                     Asked::of(&order, Origin::Store, clock.now() - self.started, &reading)
                 }
-                Ok(None) => {
+                Ok(Answered::Stale(order)) => {
+                    Asked::of(&order, Origin::Stale, clock.now() - self.started, &reading)
+                }
+                Ok(Answered::Absent) => {
                     log_read(&uid, Origin::Store, clock.now() - self.started);
                     Asked::Unknown
                 }

@@ -24,6 +24,7 @@ use crate::store::letters::Replayed;
 use crate::store::letters::State;
 use crate::store::postgres::Connection;
 use crate::store::postgres::Prepared;
+use crate::store::postgres::notify::Instance;
 use crate::store::postgres::read::Fields;
 use crate::store::postgres::rows;
 use crate::store::postgres::save::Failure;
@@ -210,7 +211,8 @@ impl Letters for Connection {
     }
 
     fn replay(&mut self, id: i64, batch: &Batch, force: Force) -> Result<Replayed, StoreError> {
-        let tried = try_replay(&mut self.client, &mut self.prepared, id, batch, force);
+        let tried =
+            try_replay(&mut self.client, &mut self.prepared, self.instance, id, batch, force);
         let refusal = match tried.map_err(|failure| self.save_error(failure))? {
             Ok(orders) => return Ok(Replayed::Landed(orders)),
             Err(Some(refusal)) => refusal,
@@ -260,12 +262,13 @@ type Tried = Result<Vec<(StoredOrder, Outcome)>, Option<Refusal>>;
 fn try_replay(
     client: &mut postgres::Client,
     prepared: &mut Prepared,
+    saver: Instance,
     id: i64,
     batch: &Batch,
     force: Force,
 ) -> Result<Tried, Failure> {
     let mut transaction = client.transaction()?;
-    let saved = save_content(&mut transaction, prepared, batch)?;
+    let saved = save_content(&mut transaction, prepared, saver, batch)?;
     if let Some(letter) = saved.refused.into_iter().next() {
         return Ok(Err(Some(Refusal::Database(letter.reason))));
     }

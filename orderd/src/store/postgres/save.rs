@@ -21,6 +21,8 @@ use crate::store::postgres::Connection;
 use crate::store::postgres::Prepared;
 use crate::store::postgres::failure;
 use crate::store::postgres::letters;
+use crate::store::postgres::notify::Instance;
+use crate::store::postgres::notify::notify;
 use crate::store::postgres::rows;
 use crate::store::postgres::write::CHUNK_MAX;
 use crate::store::postgres::write::Candidate;
@@ -98,7 +100,7 @@ impl Connection {
     }
 
     pub(super) fn save_batch(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
-        try_save(&mut self.client, &mut self.prepared, batch)
+        try_save(&mut self.client, &mut self.prepared, self.instance, batch)
             .map_err(|failure| self.save_error(failure))
     }
 
@@ -122,28 +124,33 @@ impl Connection {
 fn try_save(
     client: &mut postgres::Client,
     prepared: &mut Prepared,
+    saver: Instance,
     batch: &Batch,
 ) -> Result<Saved, Failure> {
     let mut transaction = client.transaction()?;
     crash::point(Point::BeforeCompareAndSet);
     move_positions(&mut transaction, prepared, batch)?;
     crash::point(Point::BetweenStatements);
-    let saved = save_content(&mut transaction, prepared, batch)?;
+    let saved = save_content(&mut transaction, prepared, saver, batch)?;
     crash::point(Point::BeforeCommit);
     commit(transaction)?;
     Ok(saved)
 }
 
 /// What a batch holds, without its positions: the one way in which orders come into the database.
+/// When the transaction commits, every instance is told which orders it replaced.
 pub(super) fn save_content(
     transaction: &mut Transaction<'_>,
     prepared: &mut Prepared,
+    saver: Instance,
     batch: &Batch,
 ) -> Result<Saved, Failure> {
     let saved = save_orders(transaction, prepared, batch)?;
     letters::insert(transaction, prepared, &batch.topic, &batch.dead_letters)?;
     letters::insert(transaction, prepared, &batch.topic, &saved.refused)?;
     letters::overtake(transaction, prepared, batch, &saved.refused)?;
+    let replaced = saved.orders.iter().filter(|(_, outcome)| *outcome == Outcome::Replaced);
+    notify(transaction, prepared, saver, replaced.map(|(order, _)| &order.uid))?;
     Ok(saved)
 }
 
