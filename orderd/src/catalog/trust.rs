@@ -124,7 +124,7 @@ impl Trust {
     fn ns(&self, at: Instant) -> u64 {
         // From 1 on, and for 584 years.
         let since = at.saturating_duration_since(self.base).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX).max(1)
+        u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1)
     }
 }
 

@@ -18,9 +18,9 @@ mod generate;
 mod hotset;
 mod http;
 mod ingest;
+mod instances;
 #[cfg(feature = "rdkafka")]
 mod kafka_4;
-mod instances;
 mod kafka_client;
 #[cfg(feature = "rdkafka")]
 mod kafka_group;

@@ -4,7 +4,6 @@ use crate::store::StoreError;
 use crate::store::listen::Heard;
 use crate::store::listen::Listening;
 use crate::store::postgres::connect::Session;
-use crate::store::postgres::line::Line;
 use crate::store::postgres::notify::CHANNEL;
 use crate::store::postgres::notify::Instance;
 use crate::store::postgres::outage;
@@ -25,7 +24,6 @@ const SET: &str = "set tcp_user_timeout = 30000";
 /// A session that listens.
 pub(super) struct ListeningSession {
     client: Client,
-    line: Line,
     what: Arc<str>,
     instance: Instance,
     heartbeat_channel: String,
@@ -42,20 +40,18 @@ impl ListeningSession {
         let (what, heartbeat_channel) = (Arc::clone(what), instance.heartbeat_channel());
         let begin = format!("{SET}; listen {CHANNEL}; listen {heartbeat_channel}");
         line.set_patience(SILENT_MAX);
-        let mut session = Self { client, line, what, instance, heartbeat_channel };
+        let mut session = Self { client, what, instance, heartbeat_channel };
         session.run(&begin)?;
         Ok(session)
     }
 
     fn run(&mut self, statement: &str) -> Result<(), StoreError> {
-        self.line.begin();
         self.client.batch_execute(statement).map_err(|error| outage(&self.what, error))
     }
 }
 
 impl Listening for ListeningSession {
     fn hear(&mut self, wait_max: Duration) -> Result<Option<Heard>, StoreError> {
-        self.line.begin();
         let told = self.client.notifications().timeout_iter(wait_max).next();
         let Some(told) = told.map_err(|error| outage(&self.what, error))? else {
             // To the library the end of a session is the end of what is told.
