@@ -131,7 +131,7 @@ mod iter;
 mod listener;
 #[cfg(feature = "std")]
 mod load;
-#[cfg(all(feature = "std", any(test, not(loom))))]
+#[cfg(all(feature = "std", not(shuttle), any(test, not(loom))))]
 mod lock;
 #[cfg(feature = "std")]
 mod lookup;
@@ -145,6 +145,8 @@ mod outstanding;
 mod prefetch;
 #[cfg(feature = "std")]
 mod room;
+#[cfg(all(feature = "std", test, shuttle))]
+mod schedules;
 mod shard;
 #[cfg(feature = "std")]
 mod sharded;

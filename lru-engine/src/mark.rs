@@ -23,13 +23,18 @@ const DEPTH_MAX: usize = 16;
 /// How many of these are not the outermost.
 const NESTED_MAX: usize = DEPTH_MAX - 1;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 thread_local! {
     static INSIDE: Inside = const { Inside::new() };
 }
 
 #[cfg(loom)]
 loom::thread_local! {
+    static INSIDE: Inside = Inside::new();
+}
+
+#[cfg(shuttle)]
+shuttle::thread_local! {
     static INSIDE: Inside = Inside::new();
 }
 

@@ -40,13 +40,13 @@ use crate::weight::Weights;
 // The models of what stands on the lock take the checker's own: that lets a waiting thread sleep
 // until it is woken, where the shards' lock would look again and again. This lock has its own
 // model.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 use crate::lock::Guard;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 use crate::lock::Lock;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 use crate::sync::Guard;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 use crate::sync::Lock;
 
 /// What one lock guards; in front the shard, of which see the layout.

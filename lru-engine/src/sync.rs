@@ -3,7 +3,7 @@
 //!
 //! Poison is ignored, because what is guarded is valid wherever user code can panic. This is the
 //! one file that knows whose mutex it is, so that a model checker can put its own in its place
-//! (`--cfg loom`).
+//! (`--cfg loom`), and a random scheduler (`--cfg shuttle`).
 //!
 //! It must never spin, and never start a thread.
 
@@ -11,26 +11,17 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 #[cfg(loom)]
-use loom::sync::Condvar;
-#[cfg(loom)]
-use loom::sync::Mutex;
-#[cfg(loom)]
-use loom::sync::MutexGuard;
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::AtomicU64;
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::AtomicUsize;
+use loom::sync as primitives;
+#[cfg(shuttle)]
+use shuttle::sync as primitives;
+#[cfg(not(any(loom, shuttle)))]
+use std::sync as primitives;
 
-#[cfg(not(loom))]
-use std::sync::Condvar;
-#[cfg(not(loom))]
-use std::sync::Mutex;
-#[cfg(not(loom))]
-use std::sync::MutexGuard;
-#[cfg(not(loom))]
-pub(crate) use std::sync::atomic::AtomicU64;
-#[cfg(not(loom))]
-pub(crate) use std::sync::atomic::AtomicUsize;
+use primitives::Condvar;
+use primitives::Mutex;
+use primitives::MutexGuard;
+pub(crate) use primitives::atomic::AtomicU64;
+pub(crate) use primitives::atomic::AtomicUsize;
 
 /// A lock that a panic does not close.
 #[derive(Debug)]
@@ -64,7 +55,7 @@ impl Bell {
     }
 
     /// Waits while `goes_on` says so, at most `wait_max` if there is one, with the lock given back.
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn wait_while<'a, T>(
         &self,
         guard: Guard<'a, T>,
@@ -81,17 +72,28 @@ impl Bell {
         }
     }
 
-    /// The model knows no time: it waits for the bell alone.
-    #[cfg(loom)]
+    /// Models know no time: they wait for the bell, or the scheduler says that time is over.
+    #[cfg(any(loom, shuttle))]
     pub(crate) fn wait_while<'a, T>(
         &self,
         mut guard: Guard<'a, T>,
-        _wait_max: Option<Duration>,
+        wait_max: Option<Duration>,
         mut goes_on: impl FnMut(&T) -> bool,
     ) -> Guard<'a, T> {
-        while goes_on(&guard) {
+        while goes_on(&guard) && !(wait_max.is_some() && is_time_over()) {
             guard = self.0.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
         guard
     }
+}
+
+#[cfg(loom)]
+fn is_time_over() -> bool {
+    false
+}
+
+#[cfg(shuttle)]
+fn is_time_over() -> bool {
+    use shuttle::rand::Rng;
+    shuttle::rand::thread_rng().gen_bool(0.5)
 }

@@ -1,11 +1,15 @@
-//! The program: parses, runs, and turns the outcome into an exit code; nothing else.
+//! The program: reads its settings, runs, and turns the outcome into an exit code; nothing else.
 
-use clap::Parser as _;
-use orderd::cli::Cli;
+use orderd::settings;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match orderd::run::run(Cli::parse()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let settings = match settings::read(&arguments, ".".as_ref()) {
+        Ok(settings) => settings,
+        Err(error) => return ExitCode::from(error.tell()),
+    };
+    match orderd::run::run(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             orderd::run::tell(&error);

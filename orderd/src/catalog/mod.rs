@@ -38,6 +38,8 @@ use lru_engine::WriteTicket;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -46,6 +48,7 @@ pub use crate::catalog::fill::Warming;
 pub use crate::catalog::fill::Writes;
 pub use crate::store::StoredOrder;
 pub use crate::store::database::ReadError;
+pub use lru_engine::Stats;
 
 /// How long an unknown id is remembered as unknown.
 pub const ABSENT_FOR_MAX: Duration = Duration::from_millis(250);
@@ -74,6 +77,7 @@ type Absent = Cache<OrderUid, Instant>;
 pub struct Catalog {
     orders: Arc<Orders>,
     absent: Arc<Absent>,
+    misses: AtomicU64,
     database: Database,
     clock: Clock,
 }
@@ -90,6 +94,7 @@ impl Catalog {
         Arc::new(Self {
             orders: one_shard(capacity),
             absent: one_shard(ABSENT_MAX),
+            misses: AtomicU64::new(0),
             database,
             clock,
         })
@@ -103,6 +108,7 @@ impl Catalog {
         if let Some(order) = self.orders.get(uid) {
             return Ok(Lookup::Hit(order));
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         if self.is_known_absent(uid) {
             return Ok(Lookup::Absent);
         }
@@ -197,6 +203,19 @@ impl Catalog {
     /// Whether no order is cached.
     pub fn is_empty(&self) -> bool {
         self.orders.is_empty()
+    }
+
+    /// How many orders can be cached at most.
+    pub fn capacity(&self) -> usize {
+        self.orders.capacity()
+    }
+
+    /// What the cache of orders has done so far. A miss is a lookup that found no order.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.orders.stats();
+        // The engine is asked twice on a miss: for a hit, and then for who loads.
+        stats.misses = self.misses.load(Ordering::Relaxed);
+        stats
     }
 
     /// The database threads that the catalog reads through.

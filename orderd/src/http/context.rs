@@ -9,6 +9,7 @@ use crate::http::problem::Problem;
 use crate::http::words::Language;
 use ::http::HeaderName;
 use ::http::HeaderValue;
+use ::http::Uri;
 use ::http::header;
 use ::http::request;
 use uuid::Uuid;
@@ -24,6 +25,8 @@ pub(super) struct Context {
     pub(super) request_id: String,
     pub(super) form: Form,
     pub(super) language: Language,
+    /// What was asked for: pages link to themselves in their other languages.
+    pub(super) uri: Uri,
 }
 
 impl Context {
@@ -36,7 +39,8 @@ impl Context {
         Self {
             request_id,
             form: negotiate::form(&head.headers),
-            language: negotiate::language(&head.headers),
+            language: negotiate::language(head),
+            uri: head.uri.clone(),
         }
     }
 

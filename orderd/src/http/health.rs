@@ -1,9 +1,12 @@
-//! Whether the process lives, and whether it can do its work.
+//! Whether the process lives, whether it can do its work, and how that goes.
 
 use crate::http::Response;
 use crate::http::answer::Keep;
 use crate::http::answer::header_value;
 use crate::http::answer::json;
+use crate::http::answer::response;
+use crate::metrics;
+use crate::metrics::Metrics;
 use crate::supervise::readiness::Readiness;
 use ::http::StatusCode;
 use ::http::header;
@@ -37,4 +40,9 @@ pub(super) fn ready(readiness: &Readiness, now: Instant) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, header_value("1"));
     }
     response
+}
+
+/// All metrics, for a machine that reads them now and then.
+pub(super) fn metrics(metrics: &Metrics) -> Response {
+    response(StatusCode::OK, metrics::CONTENT_TYPE, Keep::No, Bytes::from(metrics.text()))
 }

@@ -19,10 +19,13 @@ mod conditional;
 mod context;
 mod cursor;
 mod guard;
+mod head;
 mod health;
+mod limits;
 mod list;
 mod listen;
 mod negotiate;
+mod observe;
 mod orders;
 mod pages;
 mod problem;
@@ -38,7 +41,9 @@ use crate::clock::Clock;
 use crate::http::answer::Answer;
 use crate::http::context::Context;
 use crate::http::guard::Guard;
+use crate::http::observe::Observed;
 use crate::http::problem::Problem;
+use crate::metrics::Metrics;
 use crate::order::validate::Profile;
 use crate::supervise::readiness::Readiness;
 use crate::topic::appender::Appender;
@@ -52,12 +57,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::http::guard::{Token, Writes};
+pub use crate::http::limits::{BODY_BYTES_MAX, Limits};
 pub use crate::http::listen::{HttpError, bind};
 pub use crate::http::server_axum::serve_axum;
 pub use crate::http::server_tiny::serve_tiny;
-
-/// The longest request body, in bytes. Servers refuse more before they buffer it.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a server sends back.
 pub type Response = ::http::Response<Bytes>;
@@ -83,6 +86,18 @@ pub enum Refusal {
     BodyBroken,
     /// The head isn't HTTP.
     HeadBroken,
+    /// The head has too many bytes or fields.
+    HeadTooLarge,
+    /// The head's first line alone is too long.
+    TargetTooLong,
+    /// The head didn't arrive in time.
+    HeadTooSlow,
+    /// The head doesn't say once and clearly where the body ends.
+    LengthBroken,
+    /// The body is coded in a way that isn't known here.
+    CodingUnknown,
+    /// Another version of HTTP.
+    VersionUnknown,
     /// Too many jobs wait already.
     Overloaded,
 }
@@ -90,19 +105,33 @@ pub enum Refusal {
 /// The rest of the work on a request, which may block until its deadline.
 pub struct Job {
     context: Context,
+    observed: Observed,
     work: answer::Work,
 }
 
 impl Job {
     /// Does the work. A panic in it is answered like any other failure.
     pub fn run(self) -> Response {
-        let result = catch_unwind(AssertUnwindSafe(self.work));
-        self.context.finish(result.unwrap_or_else(|_| Err(Problem::panicked())))
+        self.run_if(|_| Ok(()))
+    }
+
+    /// As [`Job::run`], and `judge` may refuse the body that was made.
+    pub fn run_if(self, judge: impl FnOnce(&Bytes) -> Result<(), Refusal>) -> Response {
+        // What is logged on the way names the request.
+        let span = tracing::info_span!("request", id = self.context.request_id);
+        let result = span.in_scope(|| catch_unwind(AssertUnwindSafe(self.work)));
+        let result = result.unwrap_or_else(|_| Err(Problem::panicked()));
+        let judged = result.and_then(|response| {
+            judge(response.body())?;
+            Ok(response)
+        });
+        self.observed.answered(&self.context.request_id, self.context.finish(judged))
     }
 
     /// Leaves the work undone and says why.
     pub fn refused(self, refusal: Refusal) -> Response {
-        self.context.finish(Err(Problem::from(refusal)))
+        let response = self.context.finish(Err(Problem::from(refusal)));
+        self.observed.answered(&self.context.request_id, response)
     }
 }
 
@@ -132,6 +161,8 @@ pub struct Parts {
     pub public_hosts: Vec<String>,
     /// How long a read may wait for the store.
     pub read_wait_max: Duration,
+    /// What requests are counted in, and what `/metrics` shows.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The handlers of all routes.
@@ -144,6 +175,7 @@ pub struct Service {
     profile: Profile,
     clock: Clock,
     read_wait_max: Duration,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
@@ -157,6 +189,7 @@ impl Service {
             profile: parts.profile,
             clock: parts.clock,
             read_wait_max: parts.read_wait_max,
+            metrics: parts.metrics,
         }
     }
 
@@ -165,17 +198,21 @@ impl Service {
     pub fn handle(&self, request: Request<Bytes>) -> Reply {
         let (head, body) = request.into_parts();
         let context = Context::of(&head);
+        let observed = Observed::start(&self.metrics, &self.clock, &head);
         let answer =
             catch_unwind(AssertUnwindSafe(|| router::answer(self, &head, &body, &context)));
-        match answer.unwrap_or_else(|_| Err(Problem::panicked())) {
-            Ok(Answer::Now(response)) => Reply::Now(context.finish(Ok(response))),
-            Ok(Answer::Later(work)) => Reply::Later(Job { context, work }),
-            Err(problem) => Reply::Now(context.finish(Err(problem))),
-        }
+        let result = match answer.unwrap_or_else(|_| Err(Problem::panicked())) {
+            Ok(Answer::Later(work)) => return Reply::Later(Job { context, observed, work }),
+            Ok(Answer::Now(response)) => Ok(response),
+            Err(problem) => Err(problem),
+        };
+        Reply::Now(observed.answered(&context.request_id, context.finish(result)))
     }
 
     /// The answer to a request that its server refuses before it is whole.
     pub fn refuse(&self, head: &request::Parts, refusal: Refusal) -> Response {
-        Context::of(head).finish(Err(Problem::from(refusal)))
+        let observed = Observed::start(&self.metrics, &self.clock, head);
+        let context = Context::of(head);
+        observed.answered(&context.request_id, context.finish(Err(Problem::from(refusal))))
     }
 }

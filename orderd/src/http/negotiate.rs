@@ -1,8 +1,13 @@
 //! What the sender of a request wants to read: pages or JSON, and in which language.
 
+use crate::http::query::Query;
 use crate::http::words::Language;
 use ::http::HeaderMap;
 use ::http::header;
+use ::http::request;
+
+/// The parameter, and the cookie, that names a language.
+pub(super) const LANG: &str = "lang";
 
 /// In which form errors are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +35,29 @@ pub(super) fn form(headers: &HeaderMap) -> Form {
     }
 }
 
+/// The language of an answer: what the address asks for, else what a cookie remembers, else what
+/// the browser prefers.
+pub(super) fn language(head: &request::Parts) -> Language {
+    named(head).or_else(|| remembered(&head.headers)).unwrap_or_else(|| preferred(&head.headers))
+}
+
+/// The language that the address asks for. A query that is broken asks for none.
+fn named(head: &request::Parts) -> Option<Language> {
+    let query = Query::parse(head.uri.query()?).ok()?;
+    query.one_of(&[LANG]).ok()?.and_then(Language::of_code)
+}
+
+/// The language that was chosen on an earlier page.
+fn remembered(headers: &HeaderMap) -> Option<Language> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|list| list.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .find_map(|(name, code)| (name == LANG).then(|| Language::of_code(code)).flatten())
+}
+
 /// The language that `Accept-Language` rates highest; English unless Russian is rated higher.
-pub(super) fn language(headers: &HeaderMap) -> Language {
+fn preferred(headers: &HeaderMap) -> Language {
     let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let rate = |prefix: &str| {
         ranges(accept.unwrap_or(""))
@@ -100,7 +126,25 @@ mod tests {
             ("de", Language::English),
             ("rural", Language::English),
         ] {
-            assert_eq!(language(&with(header::ACCEPT_LANGUAGE, accept)), expected, "{accept}");
+            assert_eq!(preferred(&with(header::ACCEPT_LANGUAGE, accept)), expected, "{accept}");
+        }
+    }
+
+    /// Issue: a switch between languages: the address wins over the cookie, the cookie over the
+    /// browser, and what names no language is passed over.
+    #[test]
+    fn a_choice_wins_over_a_preference() {
+        for (target, cookie, expected) in [
+            ("/", "a=b; lang=ru", Language::Russian),
+            ("/?lang=en", "lang=ru", Language::English),
+            ("/?uid=1&lang=ru", "lang=en", Language::Russian),
+            ("/?lang=de", "lang=ru", Language::Russian),
+            ("/?lang=ru&lang=ru", "lang=xx", Language::English),
+            ("/?%", "language=ru", Language::English),
+        ] {
+            let request = ::http::Request::get(target).header(header::COOKIE, cookie);
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(language(&head), expected, "{target} {cookie}");
         }
     }
 }

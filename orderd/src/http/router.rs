@@ -1,5 +1,6 @@
 //! From a request's path and method to its handler.
 
+use crate::http::Refusal;
 use crate::http::Response;
 use crate::http::Service;
 use crate::http::answer::Answer;
@@ -9,6 +10,8 @@ use crate::http::assets::Asset;
 use crate::http::conditional::Condition;
 use crate::http::context::Context;
 use crate::http::health;
+use crate::http::limits::HEADER_BYTES_MAX;
+use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
 use crate::http::orders;
 use crate::http::pages;
@@ -24,12 +27,6 @@ use ::http::header;
 use ::http::request;
 use bytes::Bytes;
 
-/// The longest path and query, in bytes.
-const TARGET_BYTES_MAX: usize = 8 * 1024;
-
-/// The longest header section, in bytes: names and values.
-const HEADER_BYTES_MAX: usize = 16 * 1024;
-
 /// A known path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'a> {
@@ -41,6 +38,7 @@ enum Route<'a> {
     Recent,
     Healthz,
     Readyz,
+    Metrics,
     Asset(&'static Asset),
 }
 
@@ -53,6 +51,7 @@ impl<'a> Route<'a> {
             "/api/getOrder" => return Some(Self::OrderByParameter),
             "/healthz" => return Some(Self::Healthz),
             "/readyz" => return Some(Self::Readyz),
+            "/metrics" => return Some(Self::Metrics),
             _ => {}
         }
         let one = |uid: &'a str| (!uid.contains('/')).then_some(Self::Order(uid));
@@ -62,12 +61,32 @@ impl<'a> Route<'a> {
             .or_else(|| assets::find(path).map(Self::Asset))
     }
 
+    /// The route as documentation writes it, whatever the path.
+    fn template(self) -> &'static str {
+        match self {
+            Self::Home => "/",
+            Self::Order(_) => "/orders/:uid",
+            Self::OrderByParameter => "/api/getOrder",
+            Self::Orders => "/orders",
+            Self::Recent => "/api/orders/recent",
+            Self::Healthz => "/healthz",
+            Self::Readyz => "/readyz",
+            Self::Metrics => "/metrics",
+            Self::Asset(_) => "/assets/:name",
+        }
+    }
+
     fn allowed(self) -> &'static str {
         match self {
             Self::Orders | Self::OrderByParameter => "GET, HEAD, POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
     }
+}
+
+/// The template of a path's route, and one for all paths that have none.
+pub(super) fn template(path: &str) -> &'static str {
+    Route::of(path).map_or("none", Route::template)
 }
 
 /// Answers a whole request.
@@ -102,7 +121,7 @@ fn read(
 ) -> Result<Answer, Problem> {
     let condition = Condition::of(head);
     match route {
-        Route::Home => pages::home(service, &Query::of(&head.uri)?, context),
+        Route::Home => pages::home(service, &Query::of(&head.uri)?, condition, context),
         Route::Order(uid) => {
             let uid = query::decode(uid).ok_or_else(orders::malformed_uid)?;
             orders::read(service, &uid, condition)
@@ -111,7 +130,8 @@ fn read(
         Route::Recent => list::recent(service, condition),
         Route::Healthz => Ok(Answer::Now(health::alive())),
         Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
-        Route::Asset(asset) => Ok(Answer::Now(asset.respond(&condition))),
+        Route::Metrics => Ok(Answer::Now(health::metrics(&service.metrics))),
+        Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
         Route::OrderByParameter => Err(method_not_allowed(route)),
     }
 }
@@ -135,18 +155,12 @@ fn check_head(head: &request::Parts) -> Result<(), Problem> {
     }
     let target_bytes = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target_bytes > TARGET_BYTES_MAX {
-        let detail = format!("An address has at most {TARGET_BYTES_MAX} bytes.");
-        return Err(Problem::new(StatusCode::URI_TOO_LONG, "address_too_long", detail));
+        return Err(Problem::from(Refusal::TargetTooLong));
     }
     let header_bytes: usize =
         head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if header_bytes > HEADER_BYTES_MAX {
-        let detail = format!("The headers of a request have at most {HEADER_BYTES_MAX} bytes.");
-        return Err(Problem::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "headers_too_large",
-            detail,
-        ));
+        return Err(Problem::from(Refusal::HeadTooLarge));
     }
     let hosts = head.headers.get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && head.version >= Version::HTTP_11) {

@@ -9,10 +9,12 @@
 //! Invariants:
 //! * Both queues are bounded; a full one is an answer, not a wait.
 //! * Reads are idempotent, so one that finds its connection broken is tried once more on another.
-//! * After a failed connect a thread answers at once for `RECONNECT_PAUSE`, so that an outage
-//!   doesn't turn into a storm of connects.
+//! * While the store is away one thread at a time tries to connect, after pauses that grow up to
+//!   [`RECONNECT_PAUSE_MAX`]; all others answer at once. So an outage doesn't turn into a storm of
+//!   connects, and few readers wait to hear of it.
 //! * A job that is dropped unanswered drops its reply; whoever waits learns it from that.
 
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::order::OrderUid;
 use crate::store::Connect;
@@ -23,10 +25,14 @@ use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
+use crossbeam_channel::TrySendError;
 use crossbeam_channel::bounded;
 use crossbeam_channel::select_biased;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -35,8 +41,9 @@ use std::time::Instant;
 /// deadline.
 const QUEUE_MAX: usize = 256;
 
-/// How long a thread doesn't try to connect after it failed.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause before another try to connect. Readers wait for what is away, so it is shorter
+/// than elsewhere.
+pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// How often an idle thread looks at its stop token.
 const IDLE_WAIT: Duration = Duration::from_millis(100);
@@ -99,8 +106,9 @@ impl Database {
     ) -> std::io::Result<Self> {
         let (foreground, urgent) = bounded::<Job>(QUEUE_MAX);
         let (background, relaxed) = bounded::<Job>(QUEUE_MAX);
+        let door = Arc::new(Door::new(Arc::clone(connect), clock.clone()));
         for number in 1..=threads.max(1) {
-            let mut link = Link::new(Arc::clone(connect), clock.clone());
+            let mut link = Link { door: Arc::clone(&door), store: None };
             let (urgent, relaxed) = (urgent.clone(), relaxed.clone());
             crew.spawn_restarting(format!("database-{number}"), move |stop| {
                 work(&urgent, &relaxed, &mut link, stop);
@@ -109,12 +117,18 @@ impl Database {
         Ok(Self { foreground, background })
     }
 
+    /// How many reads wait for a thread: those of users, and those in the background.
+    pub fn queued(&self) -> (usize, usize) {
+        (self.foreground.len(), self.background.len())
+    }
+
     /// Has a database thread run `query` and hand its result to `reply`. Never waits.
     ///
     /// `query` may run twice. `reply` runs on the database thread and must not wait.
     ///
     /// # Errors
-    /// `Overloaded` when the queue is full; `reply` is dropped then.
+    /// `Overloaded` when the queue is full, `Outage` when the threads have ended; `reply` is dropped
+    /// then.
     pub fn read<T: 'static>(
         &self,
         urgency: Urgency,
@@ -126,7 +140,10 @@ impl Database {
             Urgency::Background => &self.background,
         };
         let job: Job = Box::new(move |link| reply(link.read(&query)));
-        queue.try_send(job).map_err(|_| ReadError::Overloaded)
+        queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => ReadError::Overloaded,
+            TrySendError::Disconnected(_) => ReadError::Outage,
+        })
     }
 
     /// As [`Database::read`] in the background, and waits for the result until `stop`.
@@ -175,20 +192,81 @@ fn work(urgent: &Receiver<Job>, relaxed: &Receiver<Job>, link: &mut Link, stop: 
     }
 }
 
-/// One thread's connection, made when it is first needed and again after it broke.
-struct Link {
+/// The one way to new connections, shared by all threads.
+struct Door {
     connect: Arc<dyn Connect>,
     clock: Clock,
-    store: Option<Box<dyn Store>>,
-    /// No connect before this.
+    state: Mutex<Away>,
+}
+
+/// What is known of the store by trying to connect.
+struct Away {
+    /// No connect before this; `None` while the store is there.
     retry_at: Option<Instant>,
+    backoff: Backoff,
+    /// A thread is trying already.
+    is_tried: bool,
+}
+
+/// The right to try to connect while the store is away. Given back however the try ends.
+struct Try<'a>(&'a Door);
+
+impl Drop for Try<'_> {
+    fn drop(&mut self) {
+        self.0.state().is_tried = false;
+    }
+}
+
+impl Door {
+    fn new(connect: Arc<dyn Connect>, clock: Clock) -> Self {
+        let backoff = Backoff::up_to(RECONNECT_PAUSE_MAX);
+        let state = Mutex::new(Away { retry_at: None, backoff, is_tried: false });
+        Self { connect, clock, state }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Away> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> Result<Box<dyn Store>, ReadError> {
+        let _try = self.admit()?;
+        match self.connect.connect() {
+            Ok(store) => {
+                let mut state = self.state();
+                state.retry_at = None;
+                state.backoff.reset();
+                Ok(store)
+            }
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "a database thread can't connect");
+                let now = self.clock.now();
+                let mut state = self.state();
+                state.retry_at = Some(now + state.backoff.next_pause());
+                Err(ReadError::Outage)
+            }
+        }
+    }
+
+    /// Whether this thread may try, and alone if the store is away.
+    fn admit(&self) -> Result<Option<Try<'_>>, ReadError> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(retry_at) = state.retry_at else { return Ok(None) };
+        if state.is_tried || now < retry_at {
+            return Err(ReadError::Outage);
+        }
+        state.is_tried = true;
+        Ok(Some(Try(self)))
+    }
+}
+
+/// One thread's connection, made when it is first needed and again after it broke.
+struct Link {
+    door: Arc<Door>,
+    store: Option<Box<dyn Store>>,
 }
 
 impl Link {
-    fn new(connect: Arc<dyn Connect>, clock: Clock) -> Self {
-        Self { connect, clock, store: None, retry_at: None }
-    }
-
     fn read<T>(
         &mut self,
         query: &impl Fn(&mut dyn Store) -> Result<T, StoreError>,
@@ -199,7 +277,7 @@ impl Link {
         for _ in 0..tries {
             let mut store = match self.store.take() {
                 Some(store) => store,
-                None => self.open()?,
+                None => self.door.open()?,
             };
             match query(&mut *store) {
                 Ok(answer) => {
@@ -220,17 +298,6 @@ impl Link {
             }
         }
         Err(ReadError::Outage)
-    }
-
-    fn open(&mut self) -> Result<Box<dyn Store>, ReadError> {
-        if self.retry_at.is_some_and(|at| self.clock.now() < at) {
-            return Err(ReadError::Outage);
-        }
-        self.connect.connect().map_err(|error| {
-            tracing::warn!(error = %Chain(&error), "a database thread can't connect");
-            self.retry_at = Some(self.clock.now() + RECONNECT_PAUSE);
-            ReadError::Outage
-        })
     }
 }
 

@@ -10,6 +10,7 @@
 //! * A panic ends the thread it happened in and nothing else; [`Crew::spawn_restarting`] starts it
 //!   again, after a pause.
 
+pub mod descriptors;
 pub mod readiness;
 mod stop;
 
@@ -79,7 +80,10 @@ impl Crew {
             }
         })?;
         let member = Member { name, handle, ended };
-        self.members.lock().unwrap_or_else(PoisonError::into_inner).push(member);
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        // A thread that takes the place of an ended one takes its place in the list too.
+        members.retain(|other| other.name != member.name || !other.handle.is_finished());
+        members.push(member);
         Ok(())
     }
 
@@ -102,7 +106,8 @@ impl Crew {
         })
     }
 
-    /// The names of all threads that were ever started, in that order.
+    /// The names of all threads that were ever started, in that order; of those that had the same
+    /// name only the last and those that still run.
     pub fn started(&self) -> Vec<String> {
         self.named(|_| true)
     }
@@ -118,7 +123,7 @@ impl Crew {
     }
 
     /// Stops the crew and joins every member, all together within `wait_max`. Returns the names of
-    /// those that didn't end in time.
+    /// those that didn't end in time. They stay members: a later call joins them if they have ended.
     pub fn stop_and_join(&self, wait_max: Duration) -> Vec<String> {
         self.stop.stop();
         let members =
@@ -134,12 +139,14 @@ impl Crew {
                 }
             }
             if expired && !member.handle.is_finished() {
-                late.push(member.name);
-            } else if member.handle.join().is_err() {
-                // The panic was logged where it happened.
-                late.push(member.name);
+                late.push(member);
+            } else {
+                // A panic is caught and logged where it happens.
+                let _ = member.handle.join();
             }
         }
-        late
+        let names = late.iter().map(|member| member.name.clone()).collect();
+        self.members.lock().unwrap_or_else(PoisonError::into_inner).extend(late);
+        names
     }
 }

@@ -16,6 +16,7 @@ use crate::topic::TopicError;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::Sender;
+use crossbeam_channel::TrySendError;
 use crossbeam_channel::bounded;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,7 +78,10 @@ impl Appender {
     /// Any [`AppendError`]; after `Timeout` the records may still arrive.
     pub fn append(&self, records: Vec<Record>, wait_max: Duration) -> Result<(), AppendError> {
         let (reply, answer) = bounded(1);
-        self.requests.try_send(Request { records, reply }).map_err(|_| AppendError::Overloaded)?;
+        self.requests.try_send(Request { records, reply }).map_err(|error| match error {
+            TrySendError::Full(_) => AppendError::Overloaded,
+            TrySendError::Disconnected(_) => AppendError::Outage("its writer has ended".to_owned()),
+        })?;
         match answer.recv_timeout(wait_max) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => Err(AppendError::Timeout),

@@ -95,5 +95,8 @@ fn each_writer_gets_its_own_answer() {
             assert!(taken.is_ok(), "{taken:?}");
         }
     });
-    let _ = crew.stop_and_join(PATIENCE);
+    assert_eq!(crew.stop_and_join(PATIENCE), Vec::<String>::new());
+    // Whoever comes after the end is told that nobody writes any more, and not to come back soon.
+    let late = appender.append(vec![record(1)], PATIENCE);
+    assert!(matches!(late, Err(AppendError::Outage(_))), "{late:?}");
 }

@@ -25,6 +25,7 @@ use orderd::store::Store;
 use orderd::store::StoreError;
 use orderd::store::StoredOrder;
 use orderd::store::database::Database;
+use orderd::store::letters::Letters;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
 use orderd::supervise::readiness::Part;
@@ -164,6 +165,10 @@ impl Store for FaultyStore {
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(topic, limit)
     }
+
+    fn letters(&mut self) -> &mut dyn Letters {
+        self.inner.letters()
+    }
 }
 
 /// What the topic lacks, as `/readyz` says it.
@@ -208,6 +213,7 @@ impl Scene {
             sources: Arc::new(topic.topic("orders", 1)),
             catalog: Arc::clone(&catalog),
             readiness: Arc::clone(&readiness),
+            metrics: Arc::default(),
             clock,
             group: "orderd".to_owned(),
             topic: "orders".to_owned(),

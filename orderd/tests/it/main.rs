@@ -3,28 +3,40 @@
 #![allow(clippy::print_stderr, reason = "seeds and stages are printed, for a run that fails")]
 
 mod appender;
+mod browser;
 mod coherence;
 mod commands;
+mod config_files;
 mod daemon;
+mod dead_letters;
+mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
 mod http;
 mod ingest;
 mod kafka_client;
+#[cfg(feature = "rdkafka")]
+mod kafka_group;
 mod kafka_topic;
 mod layers;
+mod metrics;
 mod order;
+mod outages;
+mod own_servers;
 mod pipeline;
 mod produce;
 mod proxy;
 mod reading;
 mod readme;
+mod secrets;
 mod servers;
 mod settings;
 mod start;
+mod stopping;
 mod store;
 mod stores;
+mod systemd;
 mod topic_edges;
 mod warmup;
 mod workload;

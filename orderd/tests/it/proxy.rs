@@ -8,6 +8,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Forwards connections to one server. Its threads end with the test's process.
@@ -20,12 +22,15 @@ pub(crate) struct Proxy {
 struct Gate {
     frozen: Mutex<bool>,
     thawed: Condvar,
+    held: AtomicUsize,
 }
 
 impl Gate {
     fn pass(&self) {
         let frozen = self.frozen.lock().unwrap();
+        self.held.fetch_add(1, Ordering::SeqCst);
         drop(self.thawed.wait_while(frozen, |frozen| *frozen).unwrap());
+        self.held.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -58,6 +63,11 @@ impl Proxy {
     /// Lets nothing through any more.
     pub(crate) fn freeze(&self) {
         *self.gate.frozen.lock().unwrap() = true;
+    }
+
+    /// How many connections have something that is held back, each direction by itself.
+    pub(crate) fn held(&self) -> usize {
+        self.gate.held.load(Ordering::SeqCst)
     }
 
     /// Lets everything through again, what was held back first.

@@ -23,6 +23,7 @@ use orderd::topic::OpenSink;
 use orderd::topic::OpenSource;
 use orderd::topic::Record;
 use orderd::topic::Source;
+use orderd::topic::Standing;
 use orderd::topic::TopicError;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -68,6 +69,10 @@ impl Source for WatchedSource {
 
     fn fetch(&mut self, wait_max: Duration) -> Result<Vec<Message>, TopicError> {
         self.inner.fetch(wait_max)
+    }
+
+    fn standing(&mut self) -> Result<Standing, TopicError> {
+        self.inner.standing()
     }
 
     fn saved(&mut self, positions: &[(i32, i64)]) {
@@ -122,6 +127,7 @@ impl Scene {
             sources: Arc::new(self.watched.clone()),
             catalog: Catalog::new(100, database, clock.clone()),
             readiness: Arc::clone(&self.readiness),
+            metrics: Arc::default(),
             clock,
             group: "orderd".to_owned(),
             topic: "orders".to_owned(),

@@ -1,30 +1,33 @@
 //! From a URL to a session, in bounded time and with one sentence when it can't be.
 //!
-//! The client library hangs for more than 40 s on a server that accepts a connection and then says
-//! nothing (measured 2026-11-20), whatever its timeouts are. So every server is first asked over a
-//! plain socket, with a deadline, whether it speaks at all.
+//! Every address behind a name is tried by itself, so that a silent one doesn't hide the next.
 
 use crate::store::StoreError;
 use crate::store::postgres::SETTING;
 use crate::store::postgres::in_full;
+use crate::store::postgres::line::Line;
 use crate::store::postgres::outage;
+use crate::supervise::StopToken;
 use postgres::Client;
 use postgres::Config;
 use postgres::NoTls;
 use postgres::config::Host;
 use postgres::config::SslMode;
+use postgres::config::SslNegotiation;
 use std::io;
-use std::io::Read;
-use std::io::Write;
 use std::net::IpAddr;
-use std::net::SocketAddr;
-use std::net::TcpStream;
 use std::net::ToSocketAddrs;
 use std::time::Duration;
 
 const PORT_DEFAULT: u16 = 5432;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a server may take to accept, and then how long it may be silent until the session is
+/// there. Shorter than a request waits, which so hears that the store is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a session may bring no byte while it is asked something. A server that is well ends a
+/// statement after five seconds by itself.
+const SILENT_MAX: Duration = Duration::from_secs(6);
 
 /// How long sent bytes may stay unacknowledged by a machine that vanished.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,10 +39,6 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// which it was. A session that hangs in a transaction must not hold its locks for ever.
 const SERVER_OPTIONS: &str = "-c statement_timeout=5000 -c lock_timeout=4000 \
      -c idle_in_transaction_session_timeout=10000";
-
-/// The first packet of a client that would like TLS: its length, and the number that means so. A
-/// server answers with one byte, whether it has TLS or not, and no server logs it.
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// One of the servers that a URL names.
 #[derive(Clone, Debug)]
@@ -55,7 +54,7 @@ enum Place {
         host: String,
         port: u16,
     },
-    /// No probe: who listens there is on this machine, and the kernel tells when it dies.
+    /// Without a [`Line`]: who listens there is on this machine, and the kernel tells when it dies.
     Unix,
 }
 
@@ -104,7 +103,6 @@ fn server(parsed: &Config, host: Option<&Host>, address: Option<&IpAddr>, port: 
     config.options(&format!("{SERVER_OPTIONS} {}", parsed.get_options().unwrap_or_default()));
     config
         .application_name(parsed.get_application_name().unwrap_or("orderd"))
-        .ssl_mode(SslMode::Disable)
         .target_session_attrs(parsed.get_target_session_attrs())
         .port(port)
         .connect_timeout(CONNECT_TIMEOUT)
@@ -146,14 +144,37 @@ impl Server {
         self.config.get_dbname().or(self.config.get_user()).unwrap_or_default()
     }
 
-    fn connect(&self, what: &str) -> Result<Client, StoreError> {
-        let mut config = self.config.clone();
-        if let Place::Tcp { host, port } = &self.place {
-            // Only the address that answered: the others behind the same name may be silent.
-            let address = probe(host, *port).map_err(|error| outage(what, error))?;
-            config.hostaddr(address.ip());
+    fn connect(&self, what: &str, cut: &StopToken) -> Result<Session, StoreError> {
+        let line = Line::new(CONNECT_TIMEOUT, cut.clone());
+        let Place::Tcp { host, port } = &self.place else {
+            let mut config = self.config.clone();
+            config.ssl_mode(SslMode::Disable);
+            let client = config.connect(NoTls).map_err(|error| self.refusal(what, error))?;
+            return Ok(Session { client, line });
+        };
+        let addresses = (host.as_str(), *port).to_socket_addrs();
+        let mut last = outage(what, io::Error::other(format!("{host} has no address")));
+        for address in addresses.map_err(|error| outage(what, error))? {
+            let mut config = self.config.clone();
+            // What the library takes for TLS is the line, which begins without a question.
+            config
+                .host(host)
+                .hostaddr(address.ip())
+                .ssl_mode(SslMode::Require)
+                .ssl_negotiation(SslNegotiation::Direct);
+            match config.connect(line.plain()).map_err(|error| self.refusal(what, error)) {
+                Ok(client) => {
+                    line.set_patience(SILENT_MAX);
+                    return Ok(Session { client, line });
+                }
+                Err(error @ StoreError::Configuration(_)) => return Err(error),
+                Err(error) => last = error,
+            }
+            if cut.is_stopped() {
+                break;
+            }
         }
-        config.connect(NoTls).map_err(|error| self.refusal(what, error))
+        Err(last)
     }
 
     /// What an error while connecting means: some never go away by waiting.
@@ -186,42 +207,25 @@ impl Server {
     }
 }
 
+/// A session, and the line that it is on.
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) line: Line,
+}
+
 /// A session with the first server that gives one.
-pub(super) fn client(servers: &[Server], what: &str) -> Result<Client, StoreError> {
+pub(super) fn session(
+    servers: &[Server],
+    what: &str,
+    cut: &StopToken,
+) -> Result<Session, StoreError> {
     let mut last = malformed();
     for server in servers {
-        match server.connect(what) {
-            Ok(client) => return Ok(client),
+        match server.connect(what, cut) {
+            Ok(session) => return Ok(session),
             Err(error @ StoreError::Configuration(_)) => return Err(error),
             Err(error) => last = error,
         }
     }
     Err(last)
-}
-
-/// The first address of a host at which a server answers, in bounded time.
-fn probe(host: &str, port: u16) -> io::Result<SocketAddr> {
-    let mut last = io::Error::other(format!("{host} has no address"));
-    for address in (host, port).to_socket_addrs()? {
-        match ask(address) {
-            Ok(()) => return Ok(address),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-fn ask(address: SocketAddr) -> io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
-    stream.set_read_timeout(Some(PROBE_TIMEOUT))?;
-    stream.set_write_timeout(Some(PROBE_TIMEOUT))?;
-    stream.write_all(&SSL_REQUEST)?;
-    stream.read_exact(&mut [0]).map_err(|error| {
-        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
-            let text = format!("{address} accepts connections and doesn't answer");
-            io::Error::new(io::ErrorKind::TimedOut, text)
-        } else {
-            error
-        }
-    })
 }

@@ -3,9 +3,11 @@
 use crate::store::StoreError;
 use crate::store::postgres::SETTING;
 use crate::store::postgres::in_full;
+use crate::store::postgres::line::Line;
 use crate::store::postgres::outage;
 use postgres::Client;
 use refinery::error::Kind;
+use std::time::Duration;
 
 mod embedded {
     refinery::embed_migrations!("../migrations");
@@ -18,13 +20,17 @@ const LOCK_KEY: i64 = i64::from_be_bytes(*b"\0\0orderd");
 const SESSION: &str = "set statement_timeout = 0; set lock_timeout = '30s'; \
      set idle_in_transaction_session_timeout = 0";
 
+/// How long a server may be silent meanwhile: it waits for a lock, or rewrites a table.
+const SILENT_MAX: Duration = Duration::from_secs(600);
+
 /// Applies what is missing, all of it in one transaction, and returns the names of that.
 ///
 /// Grouped, because the library otherwise commits a migration before it notes that it was applied:
 /// a crash in between would leave a schema that can neither be used nor migrated.
-pub(super) fn run(client: &mut Client, what: &str) -> Result<Vec<String>, StoreError> {
+pub(super) fn run(client: &mut Client, line: &Line, what: &str) -> Result<Vec<String>, StoreError> {
     client.batch_execute(SESSION).map_err(|error| outage(what, error))?;
     check_encoding(client, what)?;
+    line.set_patience(SILENT_MAX);
     // Released when the session ends, which it does with this migration, however that goes.
     client
         .execute("select pg_advisory_lock($1)", &[&LOCK_KEY])

@@ -8,10 +8,13 @@
 //! * The JSON form is never made by the database: rows are read as fields and written by
 //!   [`crate::order::document::Document::canonical`], and the digest says whether that is what was
 //!   saved.
-//! * No statement waits longer than its timeout, except for migrations.
+//! * No statement waits longer than its timeout, except for migrations; and no call waits longer for
+//!   a silent server than [`line`] lets it.
 //! * No message holds the password.
 
 mod connect;
+mod letters;
+mod line;
 mod migrate;
 mod positions;
 mod read;
@@ -27,7 +30,11 @@ use crate::store::Saved;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOrder;
-use connect::Server;
+use crate::store::letters::Letters;
+use crate::store::postgres::connect::Server;
+use crate::store::postgres::connect::Session;
+use crate::store::postgres::line::Line;
+use crate::supervise::StopToken;
 use postgres::Client;
 use postgres::GenericClient;
 use postgres::Statement;
@@ -44,6 +51,7 @@ pub struct Postgres {
     /// Tried in the order of the URL.
     servers: Vec<Server>,
     name: Arc<str>,
+    cut: StopToken,
 }
 
 impl Postgres {
@@ -55,23 +63,36 @@ impl Postgres {
     pub fn new(url: &str) -> Result<Self, StoreError> {
         let servers = connect::servers(url)?;
         let name = connect::name(&servers).into();
-        Ok(Self { servers, name })
+        Ok(Self { servers, name, cut: StopToken::new() })
+    }
+
+    /// The same, whose calls all fail at once when `cut` is given: those that are waiting for the
+    /// database, and those that come after.
+    #[must_use]
+    pub fn cut_by(mut self, cut: StopToken) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    fn session(&self) -> Result<Session, StoreError> {
+        connect::session(&self.servers, &self.name, &self.cut)
     }
 
     fn client(&self) -> Result<Client, StoreError> {
-        connect::client(&self.servers, &self.name)
+        self.session().map(|session| session.client)
     }
 }
 
 impl Connect for Postgres {
     fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
-        let client = self.client()?;
+        let Session { client, line } = self.session()?;
         let what = Arc::clone(&self.name);
-        Ok(Box::new(Connection { client, prepared: Prepared::default(), what }))
+        Ok(Box::new(Connection { client, line, prepared: Prepared::default(), what }))
     }
 
     fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        migrate::run(&mut self.client()?, &self.name)
+        let Session { mut client, line } = self.session()?;
+        migrate::run(&mut client, &line, &self.name)
     }
 
     fn name(&self) -> String {
@@ -82,6 +103,7 @@ impl Connect for Postgres {
 /// One session with its prepared statements.
 struct Connection {
     client: Client,
+    line: Line,
     prepared: Prepared,
     what: Arc<str>,
 }
@@ -115,31 +137,43 @@ impl Store for Connection {
         topic: &str,
         starts: &[(i32, i64)],
     ) -> Result<Vec<(i32, i64)>, StoreError> {
+        self.line.begin();
         self.assign_positions(group, topic, starts).map_err(|error| failure(&self.what, error))
     }
 
     fn save(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
+        self.line.begin();
         self.save_batch(batch)
     }
 
     fn load(&mut self, uids: &[OrderUid]) -> Result<Vec<StoredOrder>, StoreError> {
+        self.line.begin();
         self.load_orders(uids)
     }
 
     fn page(&mut self, before: Option<i64>, limit: usize) -> Result<Vec<StoredOrder>, StoreError> {
+        self.line.begin();
         self.load_page(before, limit)
     }
 
     fn newest(&mut self, limit: usize) -> Result<Vec<OrderUid>, StoreError> {
+        self.line.begin();
         self.newest_uids(limit)
     }
 
     fn counts(&mut self) -> Result<Counts, StoreError> {
+        self.line.begin();
         self.count()
     }
 
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.line.begin();
         self.load_dead_letters(topic, limit)
+    }
+
+    fn letters(&mut self) -> &mut dyn Letters {
+        self.line.begin();
+        self
     }
 }
 
@@ -148,6 +182,11 @@ fn failure(what: &str, error: postgres::Error) -> StoreError {
     match error.code().map(|state| state.code()) {
         // The statement's own timeout, or the one for waiting on a lock.
         Some("57014" | "55P03") => StoreError::TooSlow { what: what.to_owned() },
+        // A missing table or column, which a command meets that no daemon has migrated for.
+        Some("42P01" | "42703") => StoreError::Configuration(format!(
+            "the database {what} lacks the schema of this orderd: bring it by `orderd migrate`, or \
+             name another database in {SETTING}"
+        )),
         _ => outage(what, error),
     }
 }

@@ -1,8 +1,9 @@
 //! The HTTP interface from the outside: every test runs on both servers.
 
+mod hostile;
 mod lists;
 mod pages;
 mod protocol;
 mod reads;
-mod site;
+pub(crate) mod site;
 mod writes;

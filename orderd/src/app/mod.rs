@@ -5,52 +5,61 @@
 //! Then everything that may have to wait for a server starts on threads of its own, and HTTP serves
 //! from the first moment: cached orders, health, and 503 for what isn't there yet.
 //!
-//! The watch over the store runs the migrations at its first contact; ingest and warm-up begin
+//! The [`watch`] over the store runs the migrations at its first contact; ingest and warm-up begin
 //! after it. A store that answers that a *setting* is wrong (a password, a database's name) ends
 //! the daemon by an [`Event::Fatal`]; one that doesn't answer is waited for.
 //!
 //! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests
-//! are drained, threads are joined within [`STOP_WAIT_MAX`]. What hangs in a library's call by then
-//! is named and left behind; the store's positions say where it was.
+//! are drained, what still waits for a server is cut, threads are joined; all of it within the
+//! deadline of the settings. What hangs in a library's call even then is named and left behind; the
+//! store's positions say where it was.
 
-use crate::backoff::Backoff;
+mod watch;
+
+use crate::app::watch::Watch;
 use crate::catalog::Catalog;
 use crate::cli;
 use crate::clock::Clock;
 use crate::embedded::Embedded;
 use crate::http;
 use crate::ingest::Ingest;
+use crate::metrics::Metrics;
 use crate::order::validate::Profile;
 use crate::produce;
+use crate::readings;
 use crate::store::Connect;
-use crate::store::Store;
 use crate::store::StoreError;
-use crate::store::database::Chain;
 use crate::store::database::Database;
 use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
+use crate::supervise::descriptors;
 use crate::supervise::readiness::Part;
 use crate::supervise::readiness::Readiness;
+use crate::systemd;
 use crate::topic::OpenSink;
 use crate::topic::OpenSource;
 use crate::topic::TopicError;
 use crate::topic::appender::Appender;
+use crate::topic::detached::CALL_WAIT_MAX;
+use crate::topic::detached::Detached;
 use crate::topic::kafka::KafkaSettings;
 use crate::topic::kafka::KafkaTopic;
+use crate::topic::kafka::Share;
 use crate::warmup;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
+use secrecy::ExposeSecret as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a stopping daemon waits for its threads. Ctrl-C promises an exit within five seconds.
-pub const STOP_WAIT_MAX: Duration = Duration::from_secs(4);
-
-/// How long requests in flight may take after the word to stop.
-const DRAIN_MAX: Duration = Duration::from_secs(2);
+/// How much of the deadline intake has alone to save the batch in hand, how much requests have
+/// after that, and when everything has to be over. Between the last two what still waits is cut.
+const SHARE_OF_INTAKE: f64 = 0.4;
+const SHARE_OF_REQUESTS: f64 = 0.4;
+const SHARE_OF_ALL: f64 = 0.95;
 
 /// How long a request waits for the store.
 const READ_WAIT_MAX: Duration = Duration::from_secs(3);
@@ -59,8 +68,9 @@ const READ_WAIT_MAX: Duration = Duration::from_secs(3);
 /// a raised limit work, and a bound on the memory of one fetch.
 const MESSAGE_BYTES_MAX: i32 = 4 * 1024 * 1024;
 
-/// How often the store is asked whether it still answers.
-const PING_EVERY: Duration = Duration::from_secs(1);
+/// How many descriptors the daemon needs beside its clients' and its database threads': the embedded
+/// file, the connections to brokers, the runtime's own, and some to spare.
+const DESCRIPTORS_OWN: u64 = 64;
 
 /// Why the daemon doesn't start. Each one is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -95,8 +105,13 @@ pub struct App {
     address: SocketAddr,
     catalog: Arc<Catalog>,
     readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
     crew: Arc<Crew>,
     intake: Arc<Crew>,
+    /// Ends the calls to servers that are still waiting.
+    cut: StopToken,
+    clock: Clock,
+    stop_wait_max: Duration,
     events: Receiver<Event>,
     notify: Sender<Event>,
 }
@@ -118,13 +133,16 @@ impl App {
         // answers.
         let intake = Arc::new(Crew::new(StopToken::new()));
         let crew = Arc::new(Crew::new(StopToken::new()));
-        let outside = outside(&intake, clock, settings)?;
+        let cut = StopToken::new();
+        let outside = outside(&intake, &crew, &cut, clock, settings)?;
         let listener = http::bind(settings.listen)?;
         let address = listener.local_addr()?;
-        let readiness = Arc::new(Readiness::new());
+        let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::new()));
+        readings::readiness(&metrics, &readiness, clock);
         let threads = usize::from(settings.database_threads);
         let database = Database::start(&crew, &outside.connect, clock, threads)?;
         let catalog = Catalog::new(settings.cache_capacity, database, clock.clone());
+        readings::catalog(&metrics, &catalog);
         let appender = Appender::start(&crew, Arc::clone(&outside.sinks))?;
         let service = Arc::new(http::Service::new(http::Parts {
             catalog: Arc::clone(&catalog),
@@ -135,18 +153,37 @@ impl App {
             clock: clock.clone(),
             public_hosts: settings.public_hosts.clone(),
             read_wait_max: READ_WAIT_MAX,
+            metrics: Arc::clone(&metrics),
         }));
+        let limits = limits(settings, descriptors::raise());
         match settings.http_server {
-            cli::HttpServer::Axum => http::serve_axum(&crew, listener, service, DRAIN_MAX)?,
-            cli::HttpServer::TinyHttp => http::serve_tiny(&crew, listener, service)?,
+            cli::HttpServer::Axum => {
+                let drain_max = settings.shutdown_deadline.mul_f64(SHARE_OF_REQUESTS);
+                http::serve_axum(&crew, listener, service, limits, drain_max)?;
+            }
+            cli::HttpServer::TinyHttp => http::serve_tiny(&crew, listener, service, limits)?,
         }
         if settings.demo {
             let interval = settings.demo_interval;
             let clock = clock.clone();
             intake.spawn("demo", move |stop| produce::demo(&appender, interval, &clock, stop))?;
         }
+        systemd::start(&crew, &readiness, clock)?;
         let (notify, events) = bounded(4);
-        let app = Self { address, catalog, readiness, crew, intake, events, notify };
+        let (stop_wait_max, clock_of_stop) = (settings.shutdown_deadline, clock.clone());
+        let app = Self {
+            address,
+            catalog,
+            readiness,
+            metrics,
+            crew,
+            intake,
+            cut,
+            clock: clock_of_stop,
+            stop_wait_max,
+            events,
+            notify,
+        };
         app.start_intake(settings, outside, clock)?;
         Ok(app)
     }
@@ -163,6 +200,7 @@ impl App {
             sources: outside.sources,
             catalog: Arc::clone(&self.catalog),
             readiness: Arc::clone(&self.readiness),
+            metrics: Arc::clone(&self.metrics),
             clock: clock.clone(),
             group: settings.kafka_group.clone(),
             topic: settings.kafka.kafka_topic.clone(),
@@ -219,30 +257,82 @@ impl App {
         self.notify.clone()
     }
 
-    /// Stops the daemon, within [`STOP_WAIT_MAX`]. Returns the names of the threads that had to be
-    /// left behind.
+    /// Stops the daemon, within the deadline of its settings. Returns the names of the threads that
+    /// had to be left behind.
     pub fn stop(self) -> Vec<String> {
+        let started_at = self.clock.now();
+        let until = |share| {
+            let end = started_at + self.stop_wait_max.mul_f64(share);
+            end.saturating_duration_since(self.clock.now())
+        };
         self.readiness.missing(Part::Running, "the daemon is stopping");
-        let mut late = self.intake.stop_and_join(STOP_WAIT_MAX / 2);
-        late.extend(self.crew.stop_and_join(STOP_WAIT_MAX / 2));
+        systemd::stopping();
+        let _ = self.intake.stop_and_join(until(SHARE_OF_INTAKE));
+        let _ = self.crew.stop_and_join(until(SHARE_OF_INTAKE + SHARE_OF_REQUESTS));
+        self.cut.stop();
+        let mut late = self.intake.stop_and_join(until(SHARE_OF_ALL));
+        late.extend(self.crew.stop_and_join(until(SHARE_OF_ALL)));
         late
     }
+}
+
+/// Whether a daemon could start with these settings, as far as no file and no server has to be asked.
+///
+/// # Errors
+/// The [`StartError`] that the start would end with.
+pub fn check(settings: &cli::Serve) -> Result<(), StartError> {
+    postgres(settings)?;
+    Ok(())
+}
+
+fn postgres(settings: &cli::Serve) -> Result<Option<Postgres>, StoreError> {
+    settings.database_url.as_ref().map(|url| Postgres::new(url.expose_secret())).transpose()
 }
 
 fn writes(settings: &cli::Serve) -> http::Writes {
     match &settings.write_token {
         _ if settings.demo => http::Writes::Demo,
-        Some(token) => http::Writes::Token(http::Token::new(token)),
+        Some(token) => http::Writes::Token(http::Token::new(token.expose_secret())),
         None => http::Writes::Off,
     }
 }
 
+/// What clients may cost: connections at most as many as there are `descriptors` for, beside those
+/// that the daemon needs itself.
+fn limits(settings: &cli::Serve, descriptors: Option<u64>) -> http::Limits {
+    let asked = &settings.http_limits;
+    let own = DESCRIPTORS_OWN + u64::from(settings.database_threads);
+    let left = descriptors.map_or(u64::MAX, |all| all.saturating_sub(own).max(all / 2));
+    let connections_max = u64::from(asked.http_connections_max).min(left);
+    if connections_max < u64::from(asked.http_connections_max) {
+        tracing::warn!(
+            connections_max,
+            "--http-connections-max (ORDERD_HTTP_CONNECTIONS_MAX) is lowered to what the limit of \
+             descriptors leaves"
+        );
+    }
+    http::Limits {
+        connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
+        requests_max: usize::from(asked.http_requests_max),
+        head_wait_max: asked.http_head_wait_max,
+        body_wait_max: asked.http_body_wait_max,
+        idle_wait_max: asked.http_idle_wait_max,
+        write_wait_max: asked.http_write_wait_max,
+    }
+}
+
 /// Puts together store and topic. Only what is embedded is opened; servers are reached later.
-fn outside(intake: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outside, StartError> {
+fn outside(
+    intake: &Arc<Crew>,
+    crew: &Arc<Crew>,
+    cut: &StopToken,
+    clock: &Clock,
+    settings: &cli::Serve,
+) -> Result<Outside, StartError> {
     let kafka = &settings.kafka;
     let on_kafka = !kafka.kafka_brokers.is_empty();
     // Before the folder is opened, so that a wrong URL leaves none behind.
-    let postgres = settings.database_url.as_deref().map(Postgres::new).transpose()?;
+    let postgres = postgres(settings)?.map(|postgres| postgres.cut_by(cut.clone()));
     let open = || Embedded::open(&settings.data_dir);
     let (connect, embedded): (Arc<dyn Connect>, Option<Embedded>) = match postgres {
         Some(postgres) if on_kafka => (Arc::new(postgres), None),
@@ -258,12 +348,29 @@ fn outside(intake: &Crew, clock: &Clock, settings: &cli::Serve) -> Result<Outsid
             (Arc::new(topic.clone()), Arc::new(topic))
         }
         _ => {
-            let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group)?;
-            (Arc::new(topic.clone()), Arc::new(topic))
+            let share = settings.instance;
+            let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group, share)?;
+            detached(topic, intake, crew, cut)
         }
     };
     tracing::info!(store = connect.name(), topic = sources.name(), "orders");
     Ok(Outside { connect, sources, sinks })
+}
+
+/// Reading ends with intake, since nothing is lost by it; what is being written may end until the
+/// cut.
+fn detached(
+    topic: KafkaTopic,
+    intake: &Arc<Crew>,
+    crew: &Arc<Crew>,
+    cut: &StopToken,
+) -> (Arc<dyn OpenSource>, Arc<dyn OpenSink>) {
+    let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) =
+        (Arc::new(topic.clone()), Arc::new(topic));
+    let stop = intake.stop_token().clone();
+    let sources = Detached::new(sources, intake, "kafka-source", CALL_WAIT_MAX, stop);
+    let sinks = Detached::new(sinks, crew, "kafka-sink", CALL_WAIT_MAX, cut.clone());
+    (Arc::new(sources), Arc::new(sinks))
 }
 
 /// The topic that the settings name. Its thread becomes a member of `crew`.
@@ -275,6 +382,7 @@ pub fn kafka_topic(
     clock: &Clock,
     kafka: &cli::Kafka,
     group: &str,
+    share: Option<Share>,
 ) -> Result<KafkaTopic, TopicError> {
     let settings = KafkaSettings {
         brokers: kafka.kafka_brokers.join(","),
@@ -282,64 +390,9 @@ pub fn kafka_topic(
         group: group.to_owned(),
         partitions: kafka.kafka_partitions,
         message_bytes_max: MESSAGE_BYTES_MAX,
+        client: kafka.kafka_client.into(),
+        security: kafka.security(),
+        share,
     };
     KafkaTopic::start(crew, clock.clone(), settings)
-}
-
-/// Watches over the store: migrations at the first contact, readiness from then on.
-struct Watch {
-    connect: Arc<dyn Connect>,
-    readiness: Arc<Readiness>,
-    notify: Sender<Event>,
-    clock: Clock,
-}
-
-impl Watch {
-    /// Waits until the store is reached and its schema is up to date. Returns whether it is.
-    fn first_contact(&self, stop: &StopToken) -> bool {
-        let mut backoff = Backoff::default();
-        while !stop.is_stopped() {
-            match self.connect.migrate() {
-                Ok(applied) => {
-                    tracing::info!(store = self.connect.name(), ?applied, "the store is reached");
-                    self.readiness.confirm(Part::Store, self.clock.now());
-                    return true;
-                }
-                Err(StoreError::Configuration(sentence)) => {
-                    self.fatal(sentence);
-                    return false;
-                }
-                Err(error) => {
-                    self.missing(&error);
-                    stop.wait(backoff.next_pause());
-                }
-            }
-        }
-        false
-    }
-
-    /// Asks the store now and then whether it still answers.
-    fn keep(&self, stop: &StopToken) {
-        let mut store: Option<Box<dyn Store>> = None;
-        while !stop.wait(PING_EVERY) {
-            let open = store.take().map_or_else(|| self.connect.connect(), Ok);
-            match open.and_then(|mut store| store.newest(1).map(|_| store)) {
-                Ok(answered) => {
-                    store = Some(answered);
-                    self.readiness.confirm(Part::Store, self.clock.now());
-                }
-                Err(error) => self.missing(&error),
-            }
-        }
-    }
-
-    fn missing(&self, error: &StoreError) {
-        tracing::warn!(error = %Chain(error), "waiting for the store");
-        self.readiness.missing(Part::Store, error.to_string());
-    }
-
-    fn fatal(&self, sentence: String) {
-        // A full channel means that the daemon is ending for another reason already.
-        let _ = self.notify.try_send(Event::Fatal(sentence));
-    }
 }

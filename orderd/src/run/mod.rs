@@ -1,12 +1,12 @@
 //! What each subcommand does, from its settings to its outcome.
 
+mod dead_letters;
+
 use crate::app;
 use crate::app::App;
 use crate::app::Event;
-use crate::app::STOP_WAIT_MAX;
 use crate::app::StartError;
 use crate::cli;
-use crate::cli::Cli;
 use crate::cli::Command;
 use crate::cli::Migrate;
 use crate::cli::PositionsAction;
@@ -14,7 +14,11 @@ use crate::cli::Produce;
 use crate::cli::Serve;
 use crate::clock::Clock;
 use crate::embedded::Embedded;
+use crate::health;
+use crate::health::HealthError;
 use crate::produce;
+use crate::settings::Settings;
+use crate::settings::shown::Shown;
 use crate::store::Connect as _;
 use crate::store::StoreError;
 use crate::store::database::Chain;
@@ -24,13 +28,17 @@ use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use crate::topic::TopicError;
+use secrecy::ExposeSecret as _;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Handle;
 use signal_hook::iterator::Signals;
 use std::fmt::Display;
 use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// The steps of the migrating libraries, which say nothing that `orderd` doesn't: they speak of
@@ -39,6 +47,9 @@ const LIBRARIES: &str = "refinery_core=warn,postgres=warn";
 
 /// The group of a topic that is only written.
 const NO_GROUP: &str = "orderd-produce";
+
+/// How long `orderd produce` waits for its threads at its end.
+const PRODUCE_STOP_WAIT_MAX: Duration = Duration::from_secs(4);
 
 /// Why a command failed. Each one is a sentence for whoever typed it.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +67,20 @@ pub enum RunError {
     /// The topic.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// A daemon that was asked.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    /// Some dead letters are as they were; each one's reason is among the results.
+    #[error("{left} of {asked} dead letters are as they were")]
+    DeadLetters {
+        /// How many are as they were.
+        left: u64,
+        /// How many were to be settled.
+        asked: u64,
+    },
+    /// There is no such dead letter.
+    #[error("there is no dead letter {0}")]
+    NoDeadLetter(i64),
     /// Producing.
     #[error(transparent)]
     Produce(#[from] produce::ProduceError),
@@ -71,13 +96,19 @@ pub enum RunError {
 ///
 /// # Errors
 /// Any [`RunError`].
-pub fn run(cli: Cli) -> Result<(), RunError> {
+pub fn run(settings: Settings) -> Result<(), RunError> {
+    let Settings { cli, shown } = settings;
     start_log(&cli.log);
     match cli.command {
+        Command::Serve(settings) if settings.print_config => print_config(&shown),
         Command::Serve(settings) => serve(&settings),
+        Command::CheckConfig(settings) => check_config(&settings, &shown),
+        Command::Health { url } => say(health::ready(&url)?),
+        Command::Completions { shell } => completions(shell),
         Command::Produce(settings) => produce(&settings),
         Command::Migrate(settings) => migrate(&settings),
         Command::Positions(settings) => positions(&settings),
+        Command::DeadLetters(settings) => dead_letters::run(&settings),
     }
 }
 
@@ -99,13 +130,14 @@ fn start_log(filter: &str) {
 fn serve(settings: &Serve) -> Result<(), RunError> {
     let app = App::start(settings, &Clock::system())?;
     let events = app.events();
-    on_signal(move || {
+    let signals = Watching::start(move || {
         // A full channel means that the daemon is ending already.
         let _ = events.try_send(Event::Signal);
     })?;
     say(format_args!("listening on http://{}", app.address()))?;
     let event = app.wait();
     let late = app.stop();
+    signals.end();
     if !late.is_empty() {
         tracing::warn!(threads = ?late, "left behind in calls that don't end");
     }
@@ -115,8 +147,25 @@ fn serve(settings: &Serve) -> Result<(), RunError> {
     }
 }
 
+fn print_config(shown: &[Shown]) -> Result<(), RunError> {
+    shown.iter().try_for_each(say)
+}
+
+fn check_config(settings: &Serve, shown: &[Shown]) -> Result<(), RunError> {
+    app::check(settings)?;
+    if settings.print_config {
+        return print_config(shown);
+    }
+    say("the settings are right")
+}
+
+fn completions(shell: cli::Shell) -> Result<(), RunError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(&cli::completions(shell)).and_then(|()| out.flush()).map_err(RunError::Output)
+}
+
 fn migrate(settings: &Migrate) -> Result<(), RunError> {
-    let applied = Postgres::new(&settings.database_url)?.migrate()?;
+    let applied = Postgres::new(settings.database_url.expose_secret())?.migrate()?;
     if applied.is_empty() {
         say("the schema is up to date")?;
     }
@@ -128,7 +177,7 @@ fn migrate(settings: &Migrate) -> Result<(), RunError> {
 
 fn positions(settings: &cli::Positions) -> Result<(), RunError> {
     let kept: Box<dyn Positions> = match &settings.store.database_url {
-        Some(url) => Box::new(Postgres::new(url)?),
+        Some(url) => Box::new(Postgres::new(url.expose_secret())?),
         None => Box::new(Embedded::open_existing(&settings.store.data_dir)?),
     };
     match &settings.action {
@@ -156,13 +205,16 @@ fn positions(settings: &cli::Positions) -> Result<(), RunError> {
 fn produce(settings: &Produce) -> Result<(), RunError> {
     let stop = StopToken::new();
     let on_stop = stop.clone();
-    on_signal(move || on_stop.stop())?;
+    let signals = Watching::start(move || on_stop.stop())?;
     let clock = Clock::system();
     let crew = Crew::new(stop.clone());
     let target = match &settings.url {
-        Some(url) => produce::Target::Url { base: url.clone(), token: settings.token.clone() },
+        Some(url) => {
+            let token = settings.token.as_ref().map(|token| token.expose_secret().to_owned());
+            produce::Target::Url { base: url.clone(), token }
+        }
         None => {
-            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP)?;
+            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP, None)?;
             produce::Target::Topic(Arc::new(topic))
         }
     };
@@ -173,10 +225,15 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
         seed: settings.seed.unwrap_or(0),
         bad_share: settings.bad,
         template: settings.template.into(),
+        watched: match std::io::stderr().is_terminal() {
+            true => produce::Watched::Terminal,
+            false => produce::Watched::Log,
+        },
     };
     // Not locked for the whole run: the process may need it when it ends early.
     let result = produce::run(&options, target, &mut std::io::stdout(), &clock, &stop);
-    let _ = crew.stop_and_join(STOP_WAIT_MAX);
+    let _ = crew.stop_and_join(PRODUCE_STOP_WAIT_MAX);
+    signals.end();
     result?;
     Ok(())
 }
@@ -187,24 +244,37 @@ fn say(line: impl Display) -> Result<(), RunError> {
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(RunError::Output)
 }
 
-/// Calls `first` at the first SIGINT or SIGTERM; the second ends the process at once.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the thread ends with the process, waiting for signals"
-)]
-fn on_signal(first: impl FnOnce() + Send + 'static) -> Result<(), RunError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(RunError::System)?;
-    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut first = Some(first);
-        for signal in signals.forever() {
-            match first.take() {
-                Some(first) => first(),
-                None => {
-                    // The default action of both signals is to end the process.
-                    let _ = signal_hook::low_level::emulate_default_handler(signal);
+/// The thread that waits for SIGINT and SIGTERM.
+struct Watching {
+    handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+impl Watching {
+    /// Calls `first` at the first signal; the second ends the process at once.
+    #[expect(clippy::disallowed_methods, reason = "it outlives every crew, for the second signal")]
+    fn start(first: impl FnOnce() + Send + 'static) -> Result<Self, RunError> {
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(RunError::System)?;
+        let handle = signals.handle();
+        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let mut first = Some(first);
+            for signal in signals.forever() {
+                match first.take() {
+                    Some(first) => first(),
+                    None => {
+                        // The default action of both signals is to end the process.
+                        let _ = signal_hook::low_level::emulate_default_handler(signal);
+                    }
                 }
             }
-        }
-    });
-    thread.map(drop).map_err(RunError::System)
+        });
+        Ok(Self { handle, thread: thread.map_err(RunError::System)? })
+    }
+
+    /// Ends the thread and joins it.
+    fn end(self) {
+        self.handle.close();
+        // It only panics if `first` does, which has no way to.
+        let _ = self.thread.join();
+    }
 }
