@@ -136,6 +136,7 @@ const METHODS: [(&str, Method); 26] = [
     ("tickets_out", |cache| { let _ = cache.tickets_out(); }),
     ("stats", |cache| { let _ = cache.stats(); }),
     ("keys_by_recency", |cache| drop(cache.keys_by_recency())),
+    ("entries_by_recency", |cache| drop(cache.entries_by_recency(0, 9))),
     ("for_each_by_recency", |cache| cache.for_each_by_recency(|_, _| ())),
     ("check_invariants", |cache| cache.check_invariants()),
 ];
@@ -145,7 +146,7 @@ fn method_named(name: &str) -> Method {
 }
 
 /// The kinds of user code that run while a shard is locked, and the methods that call them.
-const LOCKED: [(Call, &str); 17] = [
+const LOCKED: [(Call, &str); 18] = [
     (Call::Eq, "get"),
     (Call::Eq, "get_with"),
     (Call::Eq, "peek"),
@@ -163,6 +164,7 @@ const LOCKED: [(Call, &str); 17] = [
     (Call::Clone, "get"),
     (Call::Clone, "peek"),
     (Call::Clone, "keys_by_recency"),
+    (Call::Clone, "entries_by_recency"),
 ];
 
 /// The kinds that run while nothing is locked, and the methods that call them.

@@ -10,6 +10,7 @@ use crate::http::conditional::Condition;
 use crate::http::context::Context;
 use crate::http::health;
 use crate::http::list;
+use crate::http::negotiate::Form;
 use crate::http::orders;
 use crate::http::pages;
 use crate::http::problem::Problem;
@@ -42,6 +43,9 @@ enum Route<'a> {
     Healthz,
     Readyz,
     Metrics,
+    /// The cache, in the form that the sender reads, or as JSON whatever that is.
+    Cache,
+    CacheAsJson,
     Asset(&'static Asset),
 }
 
@@ -54,6 +58,8 @@ impl<'a> Route<'a> {
             "/api/getOrder" => return Some(Self::OrderByParameter),
             "/healthz" => return Some(Self::Healthz),
             "/readyz" => return Some(Self::Readyz),
+            "/cache" => return Some(Self::Cache),
+            "/api/cache" => return Some(Self::CacheAsJson),
             "/metrics" => return Some(Self::Metrics),
             _ => {}
         }
@@ -75,6 +81,8 @@ impl<'a> Route<'a> {
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
+            Self::Cache => "/cache",
+            Self::CacheAsJson => "/api/cache",
             Self::Asset(_) => "/assets/:name",
         }
     }
@@ -134,6 +142,12 @@ fn read(
         Route::Healthz => Ok(Answer::Now(health::alive())),
         Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
         Route::Metrics => Ok(Answer::Now(health::metrics(&service.metrics))),
+        Route::Cache => {
+            pages::cache(service, &Query::of(&head.uri)?, context.form, context).map(Answer::Now)
+        }
+        Route::CacheAsJson => {
+            pages::cache(service, &Query::of(&head.uri)?, Form::Json, context).map(Answer::Now)
+        }
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
         Route::OrderByParameter => Err(method_not_allowed(route)),
     }
