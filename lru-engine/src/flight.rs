@@ -51,10 +51,14 @@ pub(crate) enum Leader {
     Detached,
 }
 
+/// What leads a load that is detached, until it lands.
+const NO_THREAD: usize = 0;
+
 /// One load in progress.
 #[derive(Debug)]
 pub(crate) struct Flight<V> {
-    leader: Leader,
+    /// The number of the thread that leads, which only the thread itself recognises.
+    leader: AtomicUsize,
     joined: AtomicUsize,
     landing: Lock<Option<Landing<V>>>,
     landed: Bell,
@@ -62,8 +66,12 @@ pub(crate) struct Flight<V> {
 
 impl<V> Flight<V> {
     pub(crate) fn new(leader: Leader) -> Arc<Self> {
+        let leader = match leader {
+            Leader::Thread(number) => number,
+            Leader::Detached => NO_THREAD,
+        };
         Arc::new(Self {
-            leader,
+            leader: AtomicUsize::new(leader),
             joined: AtomicUsize::new(0),
             landing: Lock::new(None),
             landed: Bell::new(),
@@ -71,7 +79,16 @@ impl<V> Flight<V> {
     }
 
     pub(crate) fn leader(&self) -> Leader {
-        self.leader
+        match self.leader.load(Ordering::Relaxed) {
+            NO_THREAD => Leader::Detached,
+            number => Leader::Thread(number),
+        }
+    }
+
+    /// The thread of this number leads from now on: it is about to land, and runs user code for
+    /// that, which would wait for itself if it asked for the key.
+    pub(crate) fn lead_from(&self, thread_number: usize) {
+        self.leader.store(thread_number, Ordering::Relaxed);
     }
 
     /// Adds one that waits. Called under the lock of the shard that announces the flight, or by
@@ -104,7 +121,7 @@ pub(crate) struct Joined<V> {
 impl<V> Joined<V> {
     /// Where the load runs that is waited for.
     pub(crate) fn leader(&self) -> Leader {
-        self.flight.leader
+        self.flight.leader()
     }
 
     /// Waits for the end, at most `wait_max` if there is one.

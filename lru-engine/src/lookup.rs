@@ -25,6 +25,7 @@ use crate::flight::Flight;
 use crate::flight::Joined;
 use crate::flight::Landing;
 use crate::flight::Leader;
+use crate::mark::thread_number;
 use crate::ticket::Handle;
 use crate::ticket::Ticket;
 
@@ -198,6 +199,9 @@ impl<H: Handle> Load<H> {
         H::Value: Clone,
         E: Send + Sync + 'static,
     {
+        if let Some(flight) = &self.flight {
+            flight.lead_from(thread_number());
+        }
         match result {
             Ok(value) => Ok(self.land_value(value)),
             Err(error) => Err(LoadError::Failed(self.land_error(error))),

@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod dead_letters;
 pub mod embedded;
 pub mod generate;
 pub mod http;

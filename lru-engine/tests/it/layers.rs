@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("insert.rs",     &["arena", "budget", "cache", "error", "listener", "shard", "sharded"]),
     ("sweep.rs",      &["cache", "listener", "stats", "weight"]),
     ("ticket.rs",     &["cache", "error", "listener", "outstanding", "room", "sharded"]),
-    ("lookup.rs",     &["cache", "error", "flight", "ticket"]),
+    ("lookup.rs",     &["cache", "error", "flight", "mark", "ticket"]),
     ("load.rs",       &["cache", "error", "flight", "lookup", "mark"]),
     ("builder.rs",    &["cache", "count", "error", "hash", "listener", "sharded", "weight"]),
     ("models.rs",     &[]),

@@ -9,6 +9,7 @@ mod budget;
 mod calls;
 mod concurrent;
 mod layers;
+mod linear;
 mod listeners;
 mod loads;
 mod model;

@@ -34,6 +34,7 @@ use crate::store::database::Database;
 use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
+use crate::supervise::descriptors;
 use crate::supervise::readiness::Part;
 use crate::supervise::readiness::Readiness;
 use crate::systemd;
@@ -49,6 +50,7 @@ use crate::warmup;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
+use secrecy::ExposeSecret as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +67,10 @@ const READ_WAIT_MAX: Duration = Duration::from_secs(3);
 /// The largest Kafka message that is taken: four times a broker's own default, so that topics with
 /// a raised limit work, and a bound on the memory of one fetch.
 const MESSAGE_BYTES_MAX: i32 = 4 * 1024 * 1024;
+
+/// How many descriptors the daemon needs beside its clients' and its database threads': the embedded
+/// file, the connections to brokers, the runtime's own, and some to spare.
+const DESCRIPTORS_OWN: u64 = 64;
 
 /// Why the daemon doesn't start. Each one is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -150,12 +156,13 @@ impl App {
             series: Series::start(&crew, &catalog, &metrics, clock)?,
             metrics: Arc::clone(&metrics),
         }));
+        let limits = limits(settings, descriptors::raise());
         match settings.http_server {
             cli::HttpServer::Axum => {
                 let drain_max = settings.shutdown_deadline.mul_f64(SHARE_OF_REQUESTS);
-                http::serve_axum(&crew, listener, service, drain_max)?;
+                http::serve_axum(&crew, listener, service, limits, drain_max)?;
             }
-            cli::HttpServer::TinyHttp => http::serve_tiny(&crew, listener, service)?,
+            cli::HttpServer::TinyHttp => http::serve_tiny(&crew, listener, service, limits)?,
         }
         if settings.demo {
             let interval = settings.demo_interval;
@@ -275,15 +282,43 @@ impl App {
 /// # Errors
 /// The [`StartError`] that the start would end with.
 pub fn check(settings: &cli::Serve) -> Result<(), StartError> {
-    settings.database_url.as_deref().map(Postgres::new).transpose()?;
+    postgres(settings)?;
     Ok(())
+}
+
+fn postgres(settings: &cli::Serve) -> Result<Option<Postgres>, StoreError> {
+    settings.database_url.as_ref().map(|url| Postgres::new(url.expose_secret())).transpose()
 }
 
 fn writes(settings: &cli::Serve) -> http::Writes {
     match &settings.write_token {
         _ if settings.demo => http::Writes::Demo,
-        Some(token) => http::Writes::Token(http::Token::new(token)),
+        Some(token) => http::Writes::Token(http::Token::new(token.expose_secret())),
         None => http::Writes::Off,
+    }
+}
+
+/// What clients may cost: connections at most as many as there are `descriptors` for, beside those
+/// that the daemon needs itself.
+fn limits(settings: &cli::Serve, descriptors: Option<u64>) -> http::Limits {
+    let asked = &settings.http_limits;
+    let own = DESCRIPTORS_OWN + u64::from(settings.database_threads);
+    let left = descriptors.map_or(u64::MAX, |all| all.saturating_sub(own).max(all / 2));
+    let connections_max = u64::from(asked.http_connections_max).min(left);
+    if connections_max < u64::from(asked.http_connections_max) {
+        tracing::warn!(
+            connections_max,
+            "--http-connections-max (ORDERD_HTTP_CONNECTIONS_MAX) is lowered to what the limit of \
+             descriptors leaves"
+        );
+    }
+    http::Limits {
+        connections_max: usize::try_from(connections_max).unwrap_or(usize::MAX),
+        requests_max: usize::from(asked.http_requests_max),
+        head_wait_max: asked.http_head_wait_max,
+        body_wait_max: asked.http_body_wait_max,
+        idle_wait_max: asked.http_idle_wait_max,
+        write_wait_max: asked.http_write_wait_max,
     }
 }
 
@@ -298,8 +333,7 @@ fn outside(
     let kafka = &settings.kafka;
     let on_kafka = !kafka.kafka_brokers.is_empty();
     // Before the folder is opened, so that a wrong URL leaves none behind.
-    let postgres = settings.database_url.as_deref().map(Postgres::new).transpose()?;
-    let postgres = postgres.map(|postgres| postgres.cut_by(cut.clone()));
+    let postgres = postgres(settings)?.map(|postgres| postgres.cut_by(cut.clone()));
     let open = || Embedded::open(&settings.data_dir);
     let (connect, embedded): (Arc<dyn Connect>, Option<Embedded>) = match postgres {
         Some(postgres) if on_kafka => (Arc::new(postgres), None),

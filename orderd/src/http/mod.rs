@@ -19,7 +19,9 @@ mod conditional;
 mod context;
 mod cursor;
 mod guard;
+mod head;
 mod health;
+mod limits;
 mod list;
 mod listen;
 mod negotiate;
@@ -56,12 +58,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::http::guard::{Token, Writes};
+pub use crate::http::limits::{BODY_BYTES_MAX, Limits};
 pub use crate::http::listen::{HttpError, bind};
 pub use crate::http::server_axum::serve_axum;
 pub use crate::http::server_tiny::serve_tiny;
-
-/// The longest request body, in bytes. Servers refuse more before they buffer it.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a server sends back.
 pub type Response = ::http::Response<Bytes>;
@@ -87,6 +87,18 @@ pub enum Refusal {
     BodyBroken,
     /// The head isn't HTTP.
     HeadBroken,
+    /// The head has too many bytes or fields.
+    HeadTooLarge,
+    /// The head's first line alone is too long.
+    TargetTooLong,
+    /// The head didn't arrive in time.
+    HeadTooSlow,
+    /// The head doesn't say once and clearly where the body ends.
+    LengthBroken,
+    /// The body is coded in a way that isn't known here.
+    CodingUnknown,
+    /// Another version of HTTP.
+    VersionUnknown,
     /// Too many jobs wait already.
     Overloaded,
 }
@@ -101,11 +113,20 @@ pub struct Job {
 impl Job {
     /// Does the work. A panic in it is answered like any other failure.
     pub fn run(self) -> Response {
+        self.run_if(|_| Ok(()))
+    }
+
+    /// As [`Job::run`], and `judge` may refuse the body that was made.
+    pub fn run_if(self, judge: impl FnOnce(&Bytes) -> Result<(), Refusal>) -> Response {
         // What is logged on the way names the request.
         let span = tracing::info_span!("request", id = self.context.request_id);
         let result = span.in_scope(|| catch_unwind(AssertUnwindSafe(self.work)));
         let result = result.unwrap_or_else(|_| Err(Problem::panicked()));
-        self.observed.answered(&self.context.request_id, self.context.finish(result))
+        let judged = result.and_then(|response| {
+            judge(response.body())?;
+            Ok(response)
+        });
+        self.observed.answered(&self.context.request_id, self.context.finish(judged))
     }
 
     /// Leaves the work undone and says why.

@@ -65,22 +65,37 @@ pub(super) fn read(service: &Service, uid: &str, condition: Condition) -> Result
     let uid = OrderUid::parse(uid).map_err(|InvalidUid| malformed_uid())?;
     let clock = service.clock.clone();
     let started = clock.now();
-    match service.catalog.lookup(&uid)? {
-        Lookup::Hit(order) => {
+    match service.catalog.lookup(&uid) {
+        Ok(Lookup::Hit(order)) => {
             let took = clock.now() - started;
             found(&service.metrics, &order, Origin::Cache, took, &condition).map(Answer::Now)
         }
-        Lookup::Absent => Err(not_found(&uid, Origin::Cache)),
-        Lookup::Pending(pending) => {
+        Ok(Lookup::Absent) => Err(not_found(&uid).read_from(Origin::Cache, clock.now() - started)),
+        Ok(Lookup::Pending(pending)) => {
             let wait_max = service.read_wait_max;
             let metrics = Arc::clone(&service.metrics);
             Ok(Answer::Later(Box::new(move || {
-                let order = pending.wait(wait_max)?;
-                let order = order.ok_or_else(|| not_found(&uid, Origin::Store))?;
+                let read = pending.wait(wait_max);
                 let took = clock.now() - started;
+                let order = read.map_err(Problem::from).and_then(|order| {
+                    order.ok_or_else(|| {
+                        note_read(&metrics, &uid, Origin::Store, took);
+                        not_found(&uid)
+                    })
+                });
+                let order = order.map_err(|problem| problem.read_from(Origin::Store, took))?;
                 found(&metrics, &order, Origin::Store, took, &condition)
             })))
         }
+        Err(error) => Err(Problem::from(error).read_from(Origin::Store, clock.now() - started)),
+    }
+}
+
+impl Problem {
+    /// Says where a read that brought no order came from, and how long it took.
+    fn read_from(self, origin: Origin, took: Duration) -> Self {
+        self.with(X_CACHE.clone(), origin.x_cache())
+            .with(SERVER_TIMING.clone(), origin.server_timing(took))
     }
 }
 
@@ -115,10 +130,11 @@ fn found(
     Ok(response)
 }
 
-pub(super) fn not_found(uid: &OrderUid, origin: Origin) -> Problem {
+/// Kept no longer than an order is: it may arrive at any moment.
+fn not_found(uid: &OrderUid) -> Problem {
     let detail = format!("There is no order {uid}.");
     Problem::new(StatusCode::NOT_FOUND, "order_not_found", detail)
-        .with(X_CACHE.clone(), origin.x_cache())
+        .with(header::CACHE_CONTROL, Keep::Private.value())
 }
 
 pub(super) fn malformed_uid() -> Problem {

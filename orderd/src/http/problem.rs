@@ -4,12 +4,15 @@
 //! shows what a store or a topic said, since that may hold addresses and statements.
 
 use crate::catalog::ReadError;
-use crate::http::BODY_BYTES_MAX;
 use crate::http::Refusal;
 use crate::http::Response;
 use crate::http::answer::Keep;
 use crate::http::answer::response;
 use crate::http::context::Context;
+use crate::http::limits::BODY_BYTES_MAX;
+use crate::http::limits::FIELDS_MAX;
+use crate::http::limits::HEADER_BYTES_MAX;
+use crate::http::limits::TARGET_BYTES_MAX;
 use crate::order::validate::Violation;
 use ::http::HeaderName;
 use ::http::HeaderValue;
@@ -151,6 +154,38 @@ impl From<Refusal> for Problem {
             Refusal::HeadBroken => {
                 Self::bad_request("bad_request", "The head of the request isn't HTTP.")
             }
+            Refusal::HeadTooLarge => Self::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "headers_too_large",
+                format!(
+                    "A request has at most {FIELDS_MAX} headers, and these have at most \
+                     {HEADER_BYTES_MAX} bytes."
+                ),
+            ),
+            Refusal::TargetTooLong => Self::new(
+                StatusCode::URI_TOO_LONG,
+                "address_too_long",
+                format!("An address has at most {TARGET_BYTES_MAX} bytes."),
+            ),
+            Refusal::HeadTooSlow => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "head_too_slow",
+                "The head of the request didn't arrive in time.",
+            ),
+            Refusal::LengthBroken => Self::bad_request(
+                "bad_length",
+                "The head of the request doesn't say once and clearly where its body ends.",
+            ),
+            Refusal::CodingUnknown => Self::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "unknown_transfer_coding",
+                "A body is sent as it is, or chunked.",
+            ),
+            Refusal::VersionUnknown => Self::new(
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                "unknown_version",
+                "This server speaks HTTP/1.1.",
+            ),
             Refusal::Overloaded => {
                 Self::unavailable("overloaded", "Too many requests wait already.")
             }

@@ -1,5 +1,6 @@
 //! From a request's path and method to its handler.
 
+use crate::http::Refusal;
 use crate::http::Response;
 use crate::http::Service;
 use crate::http::answer::Answer;
@@ -9,6 +10,8 @@ use crate::http::assets::Asset;
 use crate::http::conditional::Condition;
 use crate::http::context::Context;
 use crate::http::health;
+use crate::http::limits::HEADER_BYTES_MAX;
+use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
 use crate::http::negotiate::Form;
 use crate::http::orders;
@@ -24,12 +27,6 @@ use ::http::Version;
 use ::http::header;
 use ::http::request;
 use bytes::Bytes;
-
-/// The longest path and query, in bytes.
-const TARGET_BYTES_MAX: usize = 8 * 1024;
-
-/// The longest header section, in bytes: names and values.
-const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// A known path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,18 +169,12 @@ fn check_head(head: &request::Parts) -> Result<(), Problem> {
     }
     let target_bytes = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target_bytes > TARGET_BYTES_MAX {
-        let detail = format!("An address has at most {TARGET_BYTES_MAX} bytes.");
-        return Err(Problem::new(StatusCode::URI_TOO_LONG, "address_too_long", detail));
+        return Err(Problem::from(Refusal::TargetTooLong));
     }
     let header_bytes: usize =
         head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if header_bytes > HEADER_BYTES_MAX {
-        let detail = format!("The headers of a request have at most {HEADER_BYTES_MAX} bytes.");
-        return Err(Problem::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "headers_too_large",
-            detail,
-        ));
+        return Err(Problem::from(Refusal::HeadTooLarge));
     }
     let hosts = head.headers.get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && head.version >= Version::HTTP_11) {

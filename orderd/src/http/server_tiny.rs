@@ -12,12 +12,15 @@
 //! * Of six connections that arrive at once, two aren't answered until another one closes.
 //! * At the limit of descriptors it stops accepting for ever.
 
-use crate::http::BODY_BYTES_MAX;
 use crate::http::HttpError;
 use crate::http::Refusal;
 use crate::http::Reply;
 use crate::http::Response;
 use crate::http::Service;
+use crate::http::head::framing;
+use crate::http::head::nothing;
+use crate::http::limits::BODY_BYTES_MAX;
+use crate::http::limits::Limits;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use ::http::HeaderName;
@@ -49,6 +52,7 @@ struct Shared {
     server: tiny_http::Server,
     service: Arc<Service>,
     jobs: AtomicUsize,
+    jobs_max: usize,
 }
 
 /// Starts the server's threads as members of `crew`. They end when the crew stops, after what they
@@ -60,6 +64,7 @@ pub fn serve_tiny(
     crew: &Crew,
     listener: TcpListener,
     service: Arc<Service>,
+    limits: Limits,
 ) -> Result<(), HttpError> {
     let bound = listener.local_addr().map_err(HttpError::Start)?;
     if !bound.ip().is_loopback() {
@@ -68,9 +73,16 @@ pub fn serve_tiny(
             "tiny_http doesn't withstand hostile clients: listen on loopback, or use axum"
         );
     }
+    // Inherited by every connection. A worker that writes to a client which takes nothing is stuck
+    // until then, since `tiny_http` has no deadlines.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket2::SockRef::from(&listener)
+        .set_tcp_user_timeout(Some(limits.write_wait_max))
+        .map_err(HttpError::Start)?;
     let server = tiny_http::Server::from_listener(listener, None)
         .map_err(|error| HttpError::Start(std::io::Error::other(error)))?;
-    let shared = Arc::new(Shared { server, service, jobs: AtomicUsize::new(0) });
+    let jobs_max = JOBS_MAX.min(limits.requests_max);
+    let shared = Arc::new(Shared { server, service, jobs: AtomicUsize::new(0), jobs_max });
     for number in 0..WORKERS {
         let shared = shared.clone();
         crew.spawn_restarting(format!("http-{number}"), move |stop| run(&shared, stop))
@@ -101,7 +113,7 @@ fn answer(shared: &Shared, mut request: tiny_http::Request) {
         Ok(whole) => match shared.service.handle(whole) {
             Reply::Now(response) => response,
             Reply::Later(job) => {
-                let response = if shared.jobs.fetch_add(1, Ordering::Relaxed) < JOBS_MAX {
+                let response = if shared.jobs.fetch_add(1, Ordering::Relaxed) < shared.jobs_max {
                     job.run()
                 } else {
                     job.refused(Refusal::Overloaded)
@@ -123,6 +135,11 @@ fn whole(
     let Some(head) = head(request) else {
         return Err((Box::new(nothing()), Refusal::HeadBroken));
     };
+    let sent = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    match framing(sent, head.version >= Version::HTTP_11) {
+        Ok(_) | Err(Refusal::BodyTooLarge) => {}
+        Err(refusal) => return Err((Box::new(head), refusal)),
+    }
     if request.body_length() > Some(BODY_BYTES_MAX) {
         discard(request);
         return Err((Box::new(head), Refusal::BodyTooLarge));
@@ -170,10 +187,6 @@ fn head(request: &tiny_http::Request) -> Option<request::Parts> {
         head.headers.append(name, value);
     }
     Some(head)
-}
-
-fn nothing() -> request::Parts {
-    Request::new(()).into_parts().0
 }
 
 fn outgoing(response: Response) -> tiny_http::Response<Cursor<Bytes>> {

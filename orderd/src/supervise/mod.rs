@@ -10,6 +10,7 @@
 //! * A panic ends the thread it happened in and nothing else; [`Crew::spawn_restarting`] starts it
 //!   again, after a pause.
 
+pub mod descriptors;
 pub mod readiness;
 mod stop;
 

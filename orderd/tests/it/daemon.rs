@@ -86,6 +86,11 @@ impl Daemon {
         all.extend(arguments);
         let mut command = orderd(&all);
         command.envs(variables.iter().copied());
+        Self::launch(command)
+    }
+
+    /// Starts this command, which must be `orderd serve`, and waits for its address.
+    pub(crate) fn launch(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let (line_found, line) = mpsc::channel();
         let stdout = child.stdout.take().unwrap();
@@ -97,6 +102,11 @@ impl Daemon {
         let base = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}"));
         base.clone_into(&mut daemon.base);
         daemon
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The address to ask, such as `http://127.0.0.1:40001`.
@@ -139,7 +149,7 @@ impl Daemon {
 
     /// Sends the signal with this name.
     pub(crate) fn signal(&self, name: &str) {
-        signal(self.child.id(), name);
+        signal(self.id(), name);
     }
 
     /// Sends Ctrl-C and waits for the end. Returns the status and the time it took.

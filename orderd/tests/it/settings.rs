@@ -4,6 +4,8 @@ use crate::daemon;
 use crate::daemon::Daemon;
 use clap::Parser as _;
 use orderd::cli::Cli;
+use orderd::cli::Command;
+use orderd::http::Limits;
 
 const SAMPLE: &[u8] = include_bytes!("../../assets/model.json");
 
@@ -21,6 +23,12 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ("serve",   "--database-threads", &["0", "-1", "x", "257"]),
     ("serve",   "--validation",       &["x"]),
     ("serve",   "--http-server",      &["x"]),
+    ("serve",   "--http-connections-max", &["0", "-1", "x", "1000001"]),
+    ("serve",   "--http-requests-max",   &["0", "-1", "x", "4097"]),
+    ("serve",   "--http-head-wait-max",  &["0s", "-1s", "x", "1"]),
+    ("serve",   "--http-body-wait-max",  &["0s", "-1s", "x", "1"]),
+    ("serve",   "--http-idle-wait-max",  &["0s", "-1s", "x", "1"]),
+    ("serve",   "--http-write-wait-max", &["0s", "-1s", "x", "1"]),
     ("serve",   "--write-token",      &[""]),
     ("serve",   "--public-hosts",     &["", "http://orders", "orders:80", "a,,b", "a/b"]),
     ("serve",   "--demo-interval",    &["-1s", "x", "1"]),
@@ -47,6 +55,20 @@ fn a_wrong_value_names_its_setting() {
     for (setting, other) in [("--partition", "--offset"), ("--offset", "--partition")] {
         refused(&["orderd", "positions", "set", other, "0", setting, "-1"], setting);
     }
+}
+
+/// Issue: limits have good defaults: those that the server has by itself.
+#[test]
+fn the_defaults_of_limits_are_the_servers_own() {
+    let cli = Cli::try_parse_from(["orderd", "serve"]).unwrap();
+    let Command::Serve(settings) = cli.command else { panic!("serve is serve") };
+    let (asked, own) = (settings.http_limits, Limits::default());
+    assert_eq!(asked.http_connections_max as usize, own.connections_max);
+    assert_eq!(usize::from(asked.http_requests_max), own.requests_max);
+    assert_eq!(asked.http_head_wait_max, own.head_wait_max);
+    assert_eq!(asked.http_body_wait_max, own.body_wait_max);
+    assert_eq!(asked.http_idle_wait_max, own.idle_wait_max);
+    assert_eq!(asked.http_write_wait_max, own.write_wait_max);
 }
 
 #[track_caller]

@@ -137,6 +137,8 @@ fn row_18_malformed_and_unknown_ids_are_told_apart() {
             let unknown = site.get("/orders/unknown");
             assert_eq!(unknown.problem(), problem(404, "order_not_found"), "{server:?}");
             assert_eq!(unknown.header("x-cache"), cache, "{server:?}");
+            let timing = if cache == "HIT" { "cache;dur=" } else { "db;dur=" };
+            assert!(unknown.header("server-timing").starts_with(timing), "{server:?} {unknown:?}");
         }
     }
 }
@@ -152,11 +154,16 @@ fn cached_orders_outlive_the_store() {
         site.set(Mode::IsAway);
         let away = site.get("/orders/b");
         assert_eq!(away.problem(), problem(503, "store_unavailable"), "{server:?}");
-        assert_eq!(away.header("retry-after"), "1");
+        assert_eq!((away.header("retry-after"), away.header("x-cache")), ("1", "MISS"));
+        assert!(away.header("server-timing").starts_with("db;dur="), "{server:?} {away:?}");
         assert_eq!(site.get("/orders").problem(), problem(503, "store_unavailable"));
         assert_eq!(site.get("/orders/a").header("x-cache"), "HIT");
         site.set(Mode::Stalls);
-        assert_eq!(site.get("/orders/b").problem(), problem(504, "store_too_slow"));
+        let slow = site.get("/orders/b");
+        assert_eq!(slow.problem(), problem(504, "store_too_slow"));
+        assert_eq!(slow.header("x-cache"), "MISS");
+        let took = slow.header("server-timing").strip_prefix("db;dur=").unwrap();
+        assert!(took.parse::<f64>().unwrap() >= 100.0, "{server:?} {slow:?}");
         assert_eq!(site.get("/orders/a").header("x-cache"), "HIT");
         site.release();
     }

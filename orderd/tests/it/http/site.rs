@@ -10,6 +10,7 @@ use orderd::catalog::Catalog;
 use orderd::clock::Clock;
 use orderd::embedded::Embedded;
 use orderd::http;
+use orderd::http::Limits;
 use orderd::http::Writes;
 use orderd::metrics::Metrics;
 use orderd::order::Order;
@@ -29,6 +30,7 @@ use orderd::store::Store;
 use orderd::store::StoreError;
 use orderd::store::StoredOrder;
 use orderd::store::database::Database;
+use orderd::store::letters::Letters;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
 use orderd::supervise::readiness::Readiness;
@@ -154,6 +156,10 @@ impl Store for Switched<Box<dyn Store>> {
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(topic, limit)
     }
+
+    fn letters(&mut self) -> &mut dyn Letters {
+        self.inner.letters()
+    }
 }
 
 impl Site {
@@ -163,6 +169,16 @@ impl Site {
     }
 
     pub(crate) fn with(server: Server, writes: Writes, read_wait_max: Duration) -> Self {
+        Self::limited(server, writes, read_wait_max, Limits::default())
+    }
+
+    /// A site whose clients may cost so much.
+    pub(crate) fn limited(
+        server: Server,
+        writes: Writes,
+        read_wait_max: Duration,
+        limits: Limits,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let embedded = Embedded::open(folder.path()).unwrap();
         embedded.migrate().unwrap();
@@ -196,8 +212,8 @@ impl Site {
         let listener = http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         match server {
-            Server::Axum => http::serve_axum(&crew, listener, service, PATIENCE).unwrap(),
-            Server::TinyHttp => http::serve_tiny(&crew, listener, service).unwrap(),
+            Server::Axum => http::serve_axum(&crew, listener, service, limits, PATIENCE).unwrap(),
+            Server::TinyHttp => http::serve_tiny(&crew, listener, service, limits).unwrap(),
         }
         let _folder = folder;
         Self { server, readiness, series, address, crew, embedded, switch, release, _folder }
@@ -311,7 +327,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
         let mut lines = head.split("\r\n");
@@ -356,8 +372,11 @@ impl Answer {
     /// The status and the problem's code.
     pub(crate) fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), "application/problem+json");
-        assert_eq!(self.header("cache-control"), "no-store");
         let problem = self.json();
+        // That there is no order is what a read of it says; all others say nothing that lasts.
+        let kept =
+            if problem["code"] == "order_not_found" { "private, no-cache" } else { "no-store" };
+        assert_eq!(self.header("cache-control"), kept);
         assert_eq!(problem["type"], "about:blank");
         assert_eq!(problem["status"], self.status);
         assert_eq!(problem["request_id"], self.header("x-request-id"));

@@ -1,5 +1,7 @@
 //! What each subcommand does, from its settings to its outcome.
 
+mod dead_letters;
+
 use crate::app;
 use crate::app::App;
 use crate::app::Event;
@@ -24,6 +26,7 @@ use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use crate::topic::TopicError;
+use secrecy::ExposeSecret as _;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Handle;
@@ -62,6 +65,17 @@ pub enum RunError {
     /// The topic.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// Some dead letters are as they were; each one's reason is among the results.
+    #[error("{left} of {asked} dead letters are as they were")]
+    DeadLetters {
+        /// How many are as they were.
+        left: u64,
+        /// How many were to be settled.
+        asked: u64,
+    },
+    /// There is no such dead letter.
+    #[error("there is no dead letter {0}")]
+    NoDeadLetter(i64),
     /// Producing.
     #[error(transparent)]
     Produce(#[from] produce::ProduceError),
@@ -88,6 +102,7 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         Command::Produce(settings) => produce(&settings),
         Command::Migrate(settings) => migrate(&settings),
         Command::Positions(settings) => positions(&settings),
+        Command::DeadLetters(settings) => dead_letters::run(&settings),
     }
 }
 
@@ -144,7 +159,7 @@ fn completions(shell: cli::Shell) -> Result<(), RunError> {
 }
 
 fn migrate(settings: &Migrate) -> Result<(), RunError> {
-    let applied = Postgres::new(&settings.database_url)?.migrate()?;
+    let applied = Postgres::new(settings.database_url.expose_secret())?.migrate()?;
     if applied.is_empty() {
         say("the schema is up to date")?;
     }
@@ -156,7 +171,7 @@ fn migrate(settings: &Migrate) -> Result<(), RunError> {
 
 fn positions(settings: &cli::Positions) -> Result<(), RunError> {
     let kept: Box<dyn Positions> = match &settings.store.database_url {
-        Some(url) => Box::new(Postgres::new(url)?),
+        Some(url) => Box::new(Postgres::new(url.expose_secret())?),
         None => Box::new(Embedded::open_existing(&settings.store.data_dir)?),
     };
     match &settings.action {
@@ -188,7 +203,10 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
     let clock = Clock::system();
     let crew = Crew::new(stop.clone());
     let target = match &settings.url {
-        Some(url) => produce::Target::Url { base: url.clone(), token: settings.token.clone() },
+        Some(url) => {
+            let token = settings.token.as_ref().map(|token| token.expose_secret().to_owned());
+            produce::Target::Url { base: url.clone(), token }
+        }
         None => {
             let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP)?;
             produce::Target::Topic(Arc::new(topic))

@@ -3,6 +3,18 @@
 //! It says what was asked for; whether that makes sense
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
+mod dead_letters;
+mod http;
+mod positions;
+mod values;
+
+use crate::cli::values::address;
+use crate::cli::values::duration;
+use crate::cli::values::host_name;
+use crate::cli::values::log_filter;
+use crate::cli::values::rate;
+use crate::cli::values::secret;
+use crate::cli::values::share;
 use crate::generate::Template;
 use crate::order::validate::Profile;
 use clap::ArgGroup;
@@ -14,11 +26,16 @@ use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 use clap::builder::NonEmptyStringValueParser;
 pub use clap_complete::Shell;
+use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::dead_letters::EXAMPLES as DEAD_LETTERS_EXAMPLES;
+
+pub use crate::cli::dead_letters::{DeadLetters, DeadLettersAction, StateName, Which};
+pub use crate::cli::http::HttpLimits;
+pub use crate::cli::positions::{Positions, PositionsAction};
 
 /// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
 /// cache.
@@ -79,6 +96,13 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
+    /// List, show, replay or drop what can't be saved as an order.
+    ///
+    /// A replay decodes the stored bytes again with the rules of --validation and saves the order;
+    /// running daemons learn of it. The embedded store can only be opened while no daemon has it
+    /// open; a daemon that runs replays and drops over HTTP.
+    #[command(after_help = DEAD_LETTERS_EXAMPLES)]
+    DeadLetters(DeadLetters),
     /// Print a script that completes commands and flags in a shell.
     #[command(after_help = "Examples:\n  \
         orderd completions bash > /etc/bash_completion.d/orderd\n  \
@@ -89,50 +113,13 @@ pub enum Command {
     },
 }
 
-/// The settings of `orderd positions`.
-#[derive(Clone, Debug, Args)]
-pub struct Positions {
-    /// Show or move.
-    #[command(subcommand)]
-    pub action: PositionsAction,
-
-    /// Where the positions are kept.
-    #[command(flatten)]
-    pub store: Kept,
-}
-
-/// What to do with positions.
-#[derive(Clone, Debug, Subcommand)]
-pub enum PositionsAction {
-    /// Print all positions: group, topic, partition and next offset, separated by tabs.
-    List,
-    /// Move the position of one partition, and print the former one.
-    Set {
-        /// The consumer group.
-        #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME",
-            value_parser = NonEmptyStringValueParser::new())]
-        kafka_group: String,
-        /// The topic.
-        #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME",
-            value_parser = NonEmptyStringValueParser::new())]
-        kafka_topic: String,
-        /// The partition.
-        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
-            value_parser = clap::value_parser!(i32).range(0..))]
-        partition: i32,
-        /// The offset of the next message to read.
-        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
-            value_parser = clap::value_parser!(i64).range(0..))]
-        offset: i64,
-    },
-}
-
 /// Where orders and positions are kept.
 #[derive(Clone, Debug, Args)]
 pub struct Kept {
     /// The PostgreSQL database, instead of the embedded store.
-    #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true,
+        value_parser = secret)]
+    pub database_url: Option<SecretString>,
 
     /// The folder of the embedded store.
     #[arg(
@@ -158,8 +145,9 @@ pub struct Serve {
     pub data_dir: PathBuf,
 
     /// The PostgreSQL database to keep orders in, instead of the embedded store.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true,
+        value_parser = secret)]
+    pub database_url: Option<SecretString>,
 
     /// How orders come in by Kafka, instead of the embedded topic.
     #[command(flatten)]
@@ -213,6 +201,10 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_HTTP_SERVER", default_value = "axum", value_name = "NAME")]
     pub http_server: HttpServer,
 
+    /// What clients may cost the daemon.
+    #[command(flatten)]
+    pub http_limits: HttpLimits,
+
     /// How long a stop may take: the batch in hand is saved and requests are answered meanwhile.
     #[arg(long, env = "ORDERD_SHUTDOWN_DEADLINE", default_value = "5s", value_name = "TIME",
         allow_hyphen_values = true, value_parser = duration)]
@@ -220,8 +212,8 @@ pub struct Serve {
 
     /// Accept orders by POST /orders from whoever has this token. Off without it.
     #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true,
-        value_parser = NonEmptyStringValueParser::new())]
-    pub write_token: Option<String>,
+        value_parser = secret)]
+    pub write_token: Option<SecretString>,
 
     /// The names under which browsers reach the daemon, separated by commas. Orders are accepted
     /// only from requests to one of these, to localhost or to an address.
@@ -271,8 +263,8 @@ pub struct Produce {
 
     /// The token that the daemon wants.
     #[arg(long, env = "ORDERD_WRITE_TOKEN", value_name = "TOKEN", hide_env_values = true,
-        value_parser = NonEmptyStringValueParser::new())]
-    pub token: Option<String>,
+        value_parser = secret)]
+    pub token: Option<SecretString>,
 
     /// The Kafka to send orders to.
     #[command(flatten)]
@@ -309,8 +301,9 @@ pub struct Produce {
 #[derive(Clone, Debug, Args)]
 pub struct Migrate {
     /// The PostgreSQL database.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub database_url: String,
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true,
+        value_parser = secret)]
+    pub database_url: SecretString,
 }
 
 /// The rules that orders must pass.
@@ -366,50 +359,4 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "orderd", &mut script);
     script
-}
-
-/// A word that is no level would be taken for the name of a crate, and silence all others.
-fn log_filter(text: &str) -> Result<String, String> {
-    let is_level = |part: &str| part.parse::<LevelFilter>().is_ok();
-    let mut parts = text.split(',').map(str::trim);
-    match text.parse::<EnvFilter>() {
-        Ok(_) if parts.all(|part| is_level(part) || part.contains(['=', '[', ':'])) => {
-            Ok(text.to_owned())
-        }
-        Ok(_) => Err("a filter has levels such as info or orderd=debug".to_owned()),
-        Err(error) => Err(format!("a filter has levels such as info or orderd=debug: {error}")),
-    }
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "an address is an IP address and a port, such as 127.0.0.1:8081 or [::1]:8081".to_owned()
-    })
-}
-
-/// A name as it stands in a `Host` header, without its port.
-fn host_name(text: &str) -> Result<String, String> {
-    let in_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if !text.is_empty() && text.bytes().all(in_names) {
-        return Ok(text.to_owned());
-    }
-    Err("a name has no scheme, port or path, such as orders.example.com".to_owned())
-}
-
-/// A time such as `2s`, `150ms` or `1m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|time| Duration::try_from(time).ok())
-        .ok_or_else(|| "a time has a number and a unit, such as 2s, 150ms or 1m".to_owned())
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let valid = |rate: &f64| rate.is_finite() && *rate >= 0.0;
-    text.parse().ok().filter(valid).ok_or_else(|| "a rate is a number from 0 on".to_owned())
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let valid = |share: &f64| (0.0..=1.0).contains(share);
-    text.parse().ok().filter(valid).ok_or_else(|| "a share is a number from 0 to 1".to_owned())
 }
