@@ -8,6 +8,7 @@ pub mod clock;
 pub mod dead_letters;
 pub mod embedded;
 pub mod generate;
+pub mod health;
 pub mod http;
 pub mod ingest;
 pub mod metrics;

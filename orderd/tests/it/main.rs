@@ -9,12 +9,15 @@ mod commands;
 mod config_files;
 mod daemon;
 mod dead_letters;
+mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
 mod http;
 mod ingest;
 mod kafka_client;
+#[cfg(feature = "rdkafka")]
+mod kafka_group;
 mod kafka_topic;
 mod layers;
 mod metrics;
