@@ -15,6 +15,7 @@ use crate::http::letters::Action;
 use crate::http::limits::HEADER_BYTES_MAX;
 use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
+use crate::http::negotiate::Form;
 use crate::http::orders;
 use crate::http::pages;
 use crate::http::problem::Problem;
@@ -45,6 +46,9 @@ enum Route<'a> {
     /// The id as it stands in the path.
     Letter(&'a str),
     LetterAction(&'a str, Action),
+    /// The cache, in the form that the sender reads, or as JSON whatever that is.
+    Cache,
+    CacheAsJson,
     Asset(&'static Asset),
 }
 
@@ -57,6 +61,8 @@ impl<'a> Route<'a> {
             "/api/getOrder" => return Some(Self::OrderByParameter),
             "/healthz" => return Some(Self::Healthz),
             "/readyz" => return Some(Self::Readyz),
+            "/cache" => return Some(Self::Cache),
+            "/api/cache" => return Some(Self::CacheAsJson),
             "/metrics" => return Some(Self::Metrics),
             "/dead-letters" => return Some(Self::Letters),
             _ => {}
@@ -93,6 +99,8 @@ impl<'a> Route<'a> {
             Self::Letter(_) => "/dead-letters/:id",
             Self::LetterAction(_, Action::Replay) => "/dead-letters/:id/replay",
             Self::LetterAction(_, Action::Drop) => "/dead-letters/:id/drop",
+            Self::Cache => "/cache",
+            Self::CacheAsJson => "/api/cache",
             Self::Asset(_) => "/assets/:name",
         }
     }
@@ -156,6 +164,12 @@ fn read(
         Route::Healthz => Ok(Answer::Now(health::alive())),
         Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
         Route::Metrics => Ok(Answer::Now(health::metrics(&service.metrics))),
+        Route::Cache => {
+            pages::cache(service, &Query::of(&head.uri)?, context.form, context).map(Answer::Now)
+        }
+        Route::CacheAsJson => {
+            pages::cache(service, &Query::of(&head.uri)?, Form::Json, context).map(Answer::Now)
+        }
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
         Route::Letters => letters::page(service, head),
         Route::Letter(id) => letters::one(service, head, id),
