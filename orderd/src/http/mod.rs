@@ -18,9 +18,12 @@ mod assets;
 mod conditional;
 mod context;
 mod cursor;
+#[cfg(fuzzing)]
+pub mod fuzzed;
 mod guard;
 mod head;
 mod health;
+mod letters;
 mod limits;
 mod list;
 mod listen;
@@ -38,6 +41,7 @@ mod words;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::dead_letters::Desk;
 use crate::http::answer::Answer;
 use crate::http::context::Context;
 use crate::http::guard::Guard;
@@ -45,6 +49,7 @@ use crate::http::observe::Observed;
 use crate::http::problem::Problem;
 use crate::metrics::Metrics;
 use crate::order::validate::Profile;
+use crate::series::Series;
 use crate::supervise::readiness::Readiness;
 use crate::topic::appender::Appender;
 use ::http::Request;
@@ -161,6 +166,8 @@ pub struct Parts {
     pub public_hosts: Vec<String>,
     /// How long a read may wait for the store.
     pub read_wait_max: Duration,
+    /// What `/cache` shows of the past.
+    pub series: Arc<Series>,
     /// What requests are counted in, and what `/metrics` shows.
     pub metrics: Arc<Metrics>,
 }
@@ -175,13 +182,19 @@ pub struct Service {
     profile: Profile,
     clock: Clock,
     read_wait_max: Duration,
+    series: Arc<Series>,
     metrics: Arc<Metrics>,
+    desk: Desk,
 }
 
 impl Service {
     /// The handlers over these parts.
     pub fn new(parts: Parts) -> Self {
+        let catalog = Arc::clone(&parts.catalog);
+        let clock = parts.clock.clone();
+        let desk = Desk::new(catalog, parts.profile, clock, parts.read_wait_max);
         Self {
+            desk,
             catalog: parts.catalog,
             appender: parts.appender,
             readiness: parts.readiness,
@@ -189,6 +202,7 @@ impl Service {
             profile: parts.profile,
             clock: parts.clock,
             read_wait_max: parts.read_wait_max,
+            series: parts.series,
             metrics: parts.metrics,
         }
     }

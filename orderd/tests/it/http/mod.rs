@@ -1,6 +1,8 @@
 //! The HTTP interface from the outside: every test runs on both servers.
 
+mod cache;
 mod hostile;
+mod letters;
 mod lists;
 mod pages;
 mod protocol;
