@@ -158,7 +158,7 @@ type Method = fn(&Shared);
 
 /// Every method that locks a shard, with the key there and without where that is another way.
 #[rustfmt::skip]
-const METHODS: [(&str, Method); 38] = [
+const METHODS: [(&str, Method); 39] = [
     ("get", |cache| drop(cache.get(&Key(1)))),
     ("get, missing", |cache| drop(cache.get(&Key(9)))),
     ("get_with", |cache| { cache.get_with(&Key(1), read); }),
@@ -213,6 +213,7 @@ const METHODS: [(&str, Method); 38] = [
     ("tickets_out", |cache| { let _ = cache.tickets_out(); }),
     ("stats", |cache| { let _ = cache.stats(); }),
     ("keys_by_recency", |cache| drop(cache.keys_by_recency())),
+    ("entries_by_recency", |cache| drop(cache.entries_by_recency(0, 9))),
     ("for_each_by_recency", |cache| cache.for_each_by_recency(|_, value| read(value))),
     ("check_invariants", |cache| cache.check_invariants()),
 ];
@@ -223,8 +224,14 @@ fn method_named(name: &str) -> Method {
 
 /// Whether user code of this kind runs while a shard is locked, when it is called by this method.
 fn is_locked(call: Call, outer: &str) -> bool {
-    let cloned_in_place =
-        ["get", "peek", "keys_by_recency", "get_or_insert_with, hit", "lookup, hit"];
+    let cloned_in_place = [
+        "get",
+        "peek",
+        "keys_by_recency",
+        "entries_by_recency",
+        "get_or_insert_with, hit",
+        "lookup, hit",
+    ];
     match call {
         Call::Eq | Call::Closure => true,
         Call::Clone => cloned_in_place.contains(&outer),

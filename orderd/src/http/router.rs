@@ -15,6 +15,7 @@ use crate::http::letters::Action;
 use crate::http::limits::HEADER_BYTES_MAX;
 use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
+use crate::http::negotiate::Form;
 use crate::http::openapi;
 use crate::http::orders;
 use crate::http::pages;
@@ -54,6 +55,9 @@ enum Route<'a> {
     /// The id as it stands in the path.
     Letter(&'a str),
     LetterAction(&'a str, Action),
+    /// The cache, in the form that the sender reads, or as JSON whatever that is.
+    Cache,
+    CacheAsJson,
     Asset(&'static Asset),
 }
 
@@ -66,6 +70,8 @@ impl<'a> Route<'a> {
             "/api/getOrder" => return Some(Self::OrderByParameter),
             "/healthz" => return Some(Self::Healthz),
             "/readyz" => return Some(Self::Readyz),
+            "/cache" => return Some(Self::Cache),
+            "/api/cache" => return Some(Self::CacheAsJson),
             "/metrics" => return Some(Self::Metrics),
             "/openapi.json" => return Some(Self::OpenApi),
             "/dead-letters" => return Some(Self::Letters),
@@ -116,6 +122,8 @@ impl<'a> Route<'a> {
             Self::Letter(_) => "/dead-letters/:id",
             Self::LetterAction(_, Action::Replay) => "/dead-letters/:id/replay",
             Self::LetterAction(_, Action::Drop) => "/dead-letters/:id/drop",
+            Self::Cache => "/cache",
+            Self::CacheAsJson => "/api/cache",
             Self::Asset(_) => "/assets/:name",
         }
     }
@@ -182,6 +190,12 @@ fn read(
         Route::Healthz => Ok(Answer::Now(health::alive())),
         Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
         Route::Metrics => Ok(Answer::Now(health::metrics(&service.metrics))),
+        Route::Cache => {
+            pages::cache(service, &Query::of(&head.uri)?, context.form, context).map(Answer::Now)
+        }
+        Route::CacheAsJson => {
+            pages::cache(service, &Query::of(&head.uri)?, Form::Json, context).map(Answer::Now)
+        }
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
         Route::OpenApi => Ok(Answer::Now(openapi::json(&condition))),
         Route::Docs(name) => openapi::file(name, &condition).map(Answer::Now),
@@ -248,7 +262,7 @@ fn method_not_allowed(route: Route<'_>) -> Problem {
 /// Every route that programs use: its path as its description writes it, and its methods.
 #[cfg(test)]
 pub(super) fn described() -> Vec<(&'static str, &'static str)> {
-    const EVERY: [Route<'static>; 16] = [
+    const EVERY: [Route<'static>; 18] = [
         Route::Home,
         Route::Order(""),
         Route::OrderByParameter,
@@ -261,6 +275,8 @@ pub(super) fn described() -> Vec<(&'static str, &'static str)> {
         Route::OpenApi,
         Route::Docs(""),
         Route::DocsHome,
+        Route::Cache,
+        Route::CacheAsJson,
         Route::Letters,
         Route::Letter(""),
         Route::LetterAction("", Action::Replay),
@@ -281,8 +297,9 @@ pub(super) fn described() -> Vec<(&'static str, &'static str)> {
             Route::Letter(_) => &["/dead-letters/{id}"],
             Route::LetterAction(_, Action::Replay) => &["/dead-letters/{id}/replay"],
             Route::LetterAction(_, Action::Drop) => &["/dead-letters/{id}/drop"],
+            Route::CacheAsJson => &["/api/cache"],
             // For people.
-            Route::Home | Route::Docs(_) | Route::DocsHome | Route::Asset(_) => &[],
+            Route::Home | Route::Cache | Route::Docs(_) | Route::DocsHome | Route::Asset(_) => &[],
         }
     };
     let described = EVERY

@@ -46,6 +46,8 @@ enum Parameter {
     Letter,
     /// Which dead letters.
     State,
+    /// How many entries of the cache to leave out.
+    From,
     /// Whether a newer order may be replaced.
     Force,
     /// The id in the query.
@@ -224,6 +226,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
         success: Success::Array,
         failures: WRITE,
         notes: &[Note::Token, Note::Deprecated],
+        ..BASE
+    },
+    Operation {
+        path: "/api/cache",
+        id: "cache",
+        tag: "operation",
+        summary: "The cache: its entries by recency, its counts, the last half hour",
+        parameters: &[Parameter::From],
+        success: Success::Other("application/json"),
         ..BASE
     },
     Operation {
@@ -462,6 +473,10 @@ impl Parameter {
             Self::Letter => {
                 let schema = json!({ "type": "integer", "minimum": 0, "maximum": i64::MAX });
                 ("id", "path", true, schema)
+            }
+            Self::From => {
+                let schema = json!({ "type": "integer", "minimum": 0, "maximum": 1_000_000_000 });
+                ("from", "query", false, schema)
             }
             Self::State => {
                 let schema = json!({ "enum": ["open", "replayed", "dropped", "all"] });
