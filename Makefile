@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench fuzz model readme migrateup servers cargo
+.PHONY: help run test test-here check bench fuzz model readme up migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,14 +13,14 @@ run: cargo ## build and start orderd with its embedded store and topic and a dem
 	$(CARGO) run --bin orderd -- serve --demo --data-dir data
 
 # The crate `benches` stands apart: its feature `compare` builds a dozen other caches.
-test: cargo ## run every test against a real PostgreSQL and Apache Kafka, which it provides
+test: cargo libraries ## run every test against a real PostgreSQL and Apache Kafka, which it provides
 	$(SERVERS) $(MAKE) --no-print-directory test-here
 
 test-here:
 	$(CARGO) test --workspace --exclude benches --all-features
 	$(CARGO) test --package benches
 
-check: cargo ## format, clippy and docs, warnings denied
+check: cargo libraries ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --package benches --all-targets -- -D warnings
@@ -47,13 +47,20 @@ model: cargo ## try every order of threads through the engine's parts (loom), an
 readme: cargo ## write the README's table of settings anew, from the code
 	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_readme
 
+up: ## PostgreSQL, Kafka, orderd and a producer in containers
+	docker compose up --build
+
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate
 
 servers: ## keep the servers of the tests running until Ctrl-C, for `cargo test` in another shell
 	@$(SERVERS) sh -c 'echo "export ORDERD_TEST_DATABASE_URL=$$ORDERD_TEST_DATABASE_URL"; \
-		echo "export ORDERD_TEST_KAFKA=$$ORDERD_TEST_KAFKA"; exec tail -f /dev/null' \
+		env | sed -n "s/^ORDERD_TEST_KAFKA/export &/p"; exec tail -f /dev/null' \
 		|| test $$? -eq 130
+
+# With all features the Kafka client `rdkafka` is built from C, against OpenSSL.
+libraries:
+	@$(SERVERS) --libraries
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \

@@ -45,6 +45,7 @@ use crate::topic::detached::CALL_WAIT_MAX;
 use crate::topic::detached::Detached;
 use crate::topic::kafka::KafkaSettings;
 use crate::topic::kafka::KafkaTopic;
+use crate::topic::kafka::Share;
 use crate::warmup;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
@@ -347,7 +348,8 @@ fn outside(
             (Arc::new(topic.clone()), Arc::new(topic))
         }
         _ => {
-            let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group)?;
+            let share = settings.instance;
+            let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group, share)?;
             detached(topic, intake, crew, cut)
         }
     };
@@ -380,6 +382,7 @@ pub fn kafka_topic(
     clock: &Clock,
     kafka: &cli::Kafka,
     group: &str,
+    share: Option<Share>,
 ) -> Result<KafkaTopic, TopicError> {
     let settings = KafkaSettings {
         brokers: kafka.kafka_brokers.join(","),
@@ -387,6 +390,9 @@ pub fn kafka_topic(
         group: group.to_owned(),
         partitions: kafka.kafka_partitions,
         message_bytes_max: MESSAGE_BYTES_MAX,
+        client: kafka.kafka_client.into(),
+        security: kafka.security(),
+        share,
     };
     KafkaTopic::start(crew, clock.clone(), settings)
 }

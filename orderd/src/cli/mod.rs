@@ -3,7 +3,10 @@
 //! It says what was asked for; whether that makes sense
 //! together is decided by [`crate::app`], which knows what the parts can do.
 
+mod brokers;
+mod dead_letters;
 mod http;
+mod positions;
 mod values;
 
 use crate::cli::values::address;
@@ -15,6 +18,7 @@ use crate::cli::values::secret;
 use crate::cli::values::share;
 use crate::generate::Template;
 use crate::order::validate::Profile;
+use crate::topic::kafka::Share;
 use clap::ArgGroup;
 use clap::Args;
 use clap::CommandFactory as _;
@@ -29,7 +33,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cli::dead_letters::EXAMPLES as DEAD_LETTERS_EXAMPLES;
+
+pub use crate::cli::brokers::Kafka;
+pub use crate::cli::dead_letters::{DeadLetters, DeadLettersAction, StateName, Which};
 pub use crate::cli::http::HttpLimits;
+pub use crate::cli::positions::{Positions, PositionsAction};
 
 /// Takes orders from a Kafka topic, saves them in PostgreSQL and serves them over HTTP from a
 /// cache.
@@ -90,6 +99,26 @@ pub enum Command {
         orderd positions list --database-url postgresql://orders:secret@localhost/orders\n  \
         orderd positions set --partition 2 --offset 0")]
     Positions(Positions),
+    /// Ask a running daemon whether it is ready: exit status 0 if it is.
+    #[command(after_help = "Example:\n  \
+        orderd health --url http://127.0.0.1:8081")]
+    Health {
+        /// The daemon.
+        #[arg(
+            long,
+            env = "ORDERD_URL",
+            default_value = "http://127.0.0.1:8081",
+            value_name = "URL"
+        )]
+        url: String,
+    },
+    /// List, show, replay or drop what can't be saved as an order.
+    ///
+    /// A replay decodes the stored bytes again with the rules of --validation and saves the order;
+    /// running daemons learn of it. The embedded store can only be opened while no daemon has it
+    /// open; a daemon that runs replays and drops over HTTP.
+    #[command(after_help = DEAD_LETTERS_EXAMPLES)]
+    DeadLetters(DeadLetters),
     /// Print a script that completes commands and flags in a shell.
     #[command(after_help = "Examples:\n  \
         orderd completions bash > /etc/bash_completion.d/orderd\n  \
@@ -97,44 +126,6 @@ pub enum Command {
     Completions {
         /// The shell.
         shell: Shell,
-    },
-}
-
-/// The settings of `orderd positions`.
-#[derive(Clone, Debug, Args)]
-pub struct Positions {
-    /// Show or move.
-    #[command(subcommand)]
-    pub action: PositionsAction,
-
-    /// Where the positions are kept.
-    #[command(flatten)]
-    pub store: Kept,
-}
-
-/// What to do with positions.
-#[derive(Clone, Debug, Subcommand)]
-pub enum PositionsAction {
-    /// Print all positions: group, topic, partition and next offset, separated by tabs.
-    List,
-    /// Move the position of one partition, and print the former one.
-    Set {
-        /// The consumer group.
-        #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME",
-            value_parser = NonEmptyStringValueParser::new())]
-        kafka_group: String,
-        /// The topic.
-        #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME",
-            value_parser = NonEmptyStringValueParser::new())]
-        kafka_topic: String,
-        /// The partition.
-        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
-            value_parser = clap::value_parser!(i32).range(0..))]
-        partition: i32,
-        /// The offset of the next message to read.
-        #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
-            value_parser = clap::value_parser!(i64).range(0..))]
-        offset: i64,
     },
 }
 
@@ -182,6 +173,12 @@ pub struct Serve {
     #[arg(long, env = "KAFKA_GROUP", default_value = "orderd", value_name = "NAME",
         value_parser = NonEmptyStringValueParser::new())]
     pub kafka_group: String,
+
+    /// Read only every n-th partition: instance i of n, from 0, written i/n. Without it the client
+    /// `rdkafka` shares the partitions among all members of the group, and `kafka` reads them all.
+    #[arg(long, env = "ORDERD_INSTANCE", value_name = "I/N", allow_hyphen_values = true,
+        value_parser = brokers::share)]
+    pub instance: Option<Share>,
 
     /// How many orders the cache holds.
     #[arg(
@@ -258,24 +255,6 @@ pub struct Serve {
     /// Print every setting with where its value comes from, as a TOML file, and exit.
     #[arg(long)]
     pub print_config: bool,
-}
-
-/// Where Kafka is.
-#[derive(Clone, Debug, Args)]
-pub struct Kafka {
-    /// The brokers to begin with, `host:port`, separated by commas.
-    #[arg(long, env = "KAFKA_BROKERS", value_delimiter = ',', value_name = "BROKERS")]
-    pub kafka_brokers: Vec<String>,
-
-    /// The topic of the orders.
-    #[arg(long, env = "KAFKA_TOPIC", default_value = "orders", value_name = "NAME",
-        value_parser = NonEmptyStringValueParser::new())]
-    pub kafka_topic: String,
-
-    /// How many partitions the topic gets if it has to be made.
-    #[arg(long, env = "KAFKA_PARTITIONS", default_value_t = 1, value_name = "COUNT",
-        allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=10_000))]
-    pub kafka_partitions: i32,
 }
 
 /// The settings of `orderd produce`.

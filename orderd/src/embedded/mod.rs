@@ -10,6 +10,8 @@
 //! * After an error of the disk the file is opened again before it is used again, since the
 //!   database refuses everything after one.
 
+mod letter_row;
+mod letters;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -45,7 +47,7 @@ const FILE_NAME: &str = "orderd.redb";
 const SETTING: &str = "--data-dir (ORDERD_DATA_DIR)";
 
 /// The layout of the tables below. A file with a higher version was written by a later `orderd`.
-const SCHEMA_VERSION: u64 = 1;
+const SCHEMA_VERSION: u64 = 2;
 
 /// The library's own cache is 1 GiB unless told otherwise; orders are cached by the catalog, and
 /// the operating system caches the file.
@@ -167,24 +169,30 @@ fn open_file(path: &Path) -> Result<Database, DatabaseError> {
     Database::builder().set_cache_size(CACHE_BYTES).create(path)
 }
 
-/// Makes all tables, so that no reader meets a missing one, and writes a fresh file's version.
+/// Makes all tables, so that no reader meets a missing one, and writes a fresh file's version. A
+/// file of the first version gets what the second one added.
 fn prepare(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    let fresh = {
+    let version = {
         let mut meta = transaction.open_table(META)?;
-        let fresh = meta.get("schema")?.is_none();
-        if fresh {
+        let version = meta.get("schema")?.map(|version| version.value());
+        if version.is_none_or(|version| version == 1) {
             meta.insert("schema", SCHEMA_VERSION)?;
         }
-        fresh
+        version
     };
-    if fresh {
-        store::create_tables(&transaction)?;
-        topic::create_tables(&transaction)?;
-        transaction.commit()?;
-    } else {
-        transaction.abort()?;
+    match version {
+        None => {
+            store::create_tables(&transaction)?;
+            topic::create_tables(&transaction)?;
+        }
+        Some(1) => letters::upgrade(&transaction)?,
+        Some(_) => {
+            transaction.abort()?;
+            return Ok(());
+        }
     }
+    transaction.commit()?;
     Ok(())
 }
 

@@ -1,21 +1,22 @@
-//! The store in the embedded database: orders by id and by arrival, positions, dead letters.
+//! The store in the embedded database: orders by id and by arrival, and positions.
 //!
 //! An order is kept as its canonical bytes with their digest, so reading one is one lookup and
 //! nothing is put together again.
 
 use crate::embedded::Embedded;
+use crate::embedded::letters;
 use crate::order::Digest;
 use crate::order::OrderUid;
 use crate::store::Batch;
 use crate::store::Connect;
 use crate::store::Counts;
 use crate::store::DeadLetter;
-use crate::store::Origin;
 use crate::store::Outcome;
 use crate::store::Saved;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOrder;
+use crate::store::letters::Letters;
 use crate::store::positions::Position;
 use crate::store::positions::Positions;
 use bytes::Bytes;
@@ -34,20 +35,13 @@ const ARRIVALS: TableDefinition<'_, i64, &str> = TableDefinition::new("arrivals"
 /// The next offset by group, topic and partition.
 const POSITIONS: TableDefinition<'_, (&str, &str, i32), i64> = TableDefinition::new("positions");
 
-/// Code, reason and payload by topic, partition, offset and element.
-const DEAD_LETTERS: TableDefinition<'_, DeadLetterKey, DeadLetterRow> =
-    TableDefinition::new("dead_letters");
-
 type OrderRow = (i64, &'static [u8; 32], &'static [u8]);
-type DeadLetterKey = (&'static str, i32, i64, u32);
-type DeadLetterRow = (&'static str, &'static str, &'static [u8]);
 
 pub(super) fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(ORDERS)?;
     transaction.open_table(ARRIVALS)?;
     transaction.open_table(POSITIONS)?;
-    transaction.open_table(DEAD_LETTERS)?;
-    Ok(())
+    letters::create_tables(transaction)
 }
 
 impl Connect for Embedded {
@@ -114,10 +108,10 @@ impl Embedded {
     }
 }
 
-struct EmbeddedStore(Embedded);
+pub(super) struct EmbeddedStore(pub(super) Embedded);
 
 /// Why a batch wasn't saved.
-enum SaveError {
+pub(super) enum SaveError {
     Database(redb::Error),
     Commit(redb::Error),
     Moved { partition: i32 },
@@ -131,7 +125,7 @@ impl<E: Into<redb::Error>> From<E> for SaveError {
 }
 
 impl EmbeddedStore {
-    fn fail(&self, error: impl Into<redb::Error>) -> StoreError {
+    pub(super) fn fail(&self, error: impl Into<redb::Error>) -> StoreError {
         self.0.store_error(error.into())
     }
 
@@ -139,7 +133,7 @@ impl EmbeddedStore {
         StoreError::Corrupt { what: self.0.name(), detail: format!("{uid:?} is no order id") }
     }
 
-    fn save_error(&self, error: SaveError) -> StoreError {
+    pub(super) fn save_error(&self, error: SaveError) -> StoreError {
         match error {
             SaveError::Database(error) => self.fail(error),
             SaveError::Commit(error) => {
@@ -183,8 +177,7 @@ impl EmbeddedStore {
     fn try_save(&self, batch: &Batch) -> Result<Saved, SaveError> {
         let transaction = self.0.begin_write()?;
         move_positions(&transaction, batch)?;
-        let orders = save_orders(&transaction, batch)?;
-        save_dead_letters(&transaction, batch)?;
+        let orders = save_content(&transaction, batch)?;
         transaction.commit().map_err(|error| SaveError::Commit(error.into()))?;
         Ok(Saved { orders, refused: Vec::new() })
     }
@@ -225,30 +218,11 @@ impl EmbeddedStore {
         Ok(found)
     }
 
-    fn try_dead_letters(&self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, redb::Error> {
-        let table = self.0.begin_read()?.open_table(DEAD_LETTERS)?;
-        let first = (topic, i32::MIN, i64::MIN, 0);
-        let last = (topic, i32::MAX, i64::MAX, u32::MAX);
-        let mut letters = Vec::new();
-        for entry in table.range(first..=last)?.take(limit) {
-            let (key, row) = entry?;
-            let (_, partition, offset, element) = key.value();
-            let (code, reason, payload) = row.value();
-            letters.push(DeadLetter {
-                origin: Origin { partition, offset, element },
-                code: code.to_owned(),
-                reason: reason.to_owned(),
-                payload: Bytes::copy_from_slice(payload),
-            });
-        }
-        Ok(letters)
-    }
-
     fn try_counts(&self) -> Result<Counts, redb::Error> {
         let transaction = self.0.begin_read()?;
         Ok(Counts {
             orders: transaction.open_table(ORDERS)?.len()?,
-            dead_letters: transaction.open_table(DEAD_LETTERS)?.len()?,
+            dead_letters: letters::count_all(&transaction)?,
         })
     }
 }
@@ -265,6 +239,17 @@ fn move_positions(transaction: &WriteTransaction, batch: &Batch) -> Result<(), S
         positions.insert(key, advance.to)?;
     }
     Ok(())
+}
+
+/// What a batch holds, without its positions: the one way in which orders come into the database.
+pub(super) fn save_content(
+    transaction: &WriteTransaction,
+    batch: &Batch,
+) -> Result<Vec<(StoredOrder, Outcome)>, SaveError> {
+    let saved = save_orders(transaction, batch)?;
+    letters::insert(transaction, batch)?;
+    letters::overtake(transaction, batch)?;
+    Ok(saved)
 }
 
 fn save_orders(
@@ -312,19 +297,6 @@ fn write(
     Ok(())
 }
 
-fn save_dead_letters(transaction: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> {
-    let mut table = transaction.open_table(DEAD_LETTERS)?;
-    for letter in &batch.dead_letters {
-        let Origin { partition, offset, element } = letter.origin;
-        let key = (batch.topic.as_str(), partition, offset, element);
-        if table.get(key)?.is_none() {
-            let row = (letter.code.as_str(), letter.reason.as_str(), &letter.payload[..]);
-            table.insert(key, row)?;
-        }
-    }
-    Ok(())
-}
-
 fn parse(uid: &str) -> Result<OrderUid, SaveError> {
     OrderUid::parse(uid).map_err(|_| SaveError::Uid(uid.to_owned()))
 }
@@ -364,6 +336,9 @@ impl Store for EmbeddedStore {
     }
 
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.try_dead_letters(topic, limit).map_err(|error| self.fail(error))
+        letters::of_topic(&self.0, topic, limit).map_err(|error| self.fail(error))
+    }
+    fn letters(&mut self) -> &mut dyn Letters {
+        self
     }
 }

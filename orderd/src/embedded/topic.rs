@@ -17,6 +17,7 @@ use crate::topic::OpenSource;
 use crate::topic::Record;
 use crate::topic::Sink;
 use crate::topic::Source;
+use crate::topic::Standing;
 use crate::topic::TopicError;
 use bytes::Bytes;
 use redb::ReadableTable;
@@ -322,6 +323,11 @@ impl Source for EmbeddedSource {
         }
         self.topic.embedded.0.progress.wait(seen, wait_max);
         self.read().map_err(|error| self.topic.fail(&error))
+    }
+
+    /// All partitions are this source's, and everything in them can be read.
+    fn standing(&mut self) -> Result<Standing, TopicError> {
+        Ok(Standing::default())
     }
 
     /// Only noted: the next append trims the log, in its own transaction.

@@ -61,7 +61,7 @@ fn records(elements: Vec<Element>) -> Result<Vec<Record>, Problem> {
     let is_array = elements.len() > 1;
     let mut records = Vec::with_capacity(elements.len());
     let mut violations = Vec::new();
-    for (number, Element { payload, order }) in elements.into_iter().enumerate() {
+    for (number, Element { payload, order, .. }) in elements.into_iter().enumerate() {
         match order {
             Ok(order) => records.push(record(&order, payload)),
             Err(found) if is_array => {

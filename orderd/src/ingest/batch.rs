@@ -3,6 +3,7 @@
 //! All elements of a message go into the same batch, because a position counts messages: a position
 //! between two elements of one array can't be stored.
 
+use crate::order::decode::Part;
 use crate::order::decode::decode;
 use crate::order::validate::Profile;
 use crate::order::validate::Violation;
@@ -62,7 +63,8 @@ pub(super) fn assemble(
                     batch.orders.push(Incoming { order, origin, payload: content.payload });
                 }
                 Err(violations) => {
-                    batch.dead_letters.push(dead_letter(origin, &violations, content.payload));
+                    let (part, payload) = (content.part, content.payload);
+                    batch.dead_letters.push(dead_letter(origin, part, &violations, payload));
                 }
             }
         }
@@ -78,10 +80,10 @@ pub(super) fn assemble(
     (batch, count)
 }
 
-fn dead_letter(origin: Origin, violations: &[Violation], payload: Bytes) -> DeadLetter {
+fn dead_letter(origin: Origin, part: Part, violations: &[Violation], payload: Bytes) -> DeadLetter {
     let code = violations.first().map_or("unknown", |violation| violation.code.as_str());
     let reasons: Vec<_> = violations.iter().map(Violation::to_string).collect();
-    DeadLetter { origin, code: code.to_owned(), reason: reasons.join("\n"), payload }
+    DeadLetter { origin, code: code.to_owned(), reason: reasons.join("\n"), part, payload }
 }
 
 #[cfg(test)]

@@ -12,10 +12,14 @@
 //! A crash between any two steps loses nothing: the position moves only in step 4, together with
 //! the data, so everything before it is saved and everything after it is fetched again.
 //!
-//! A *session* is one connection to the store and one source, with the positions that the store
-//! gave it. Any error ends the session, and the next one asks the store again where it stands. So
-//! no state of a client library outlives an error, and the position says whether an unknown COMMIT
-//! happened. It may still happen after its connection broke, when a reader has cached what was
+//! A *session* is one connection to the store, with the positions that the store gave it. Any error
+//! ends the session, and the next one asks the store again where it stands. So no state of a client
+//! library outlives an error of its own, and the position says whether an unknown COMMIT happened.
+//! The source outlives an error of the store, reading nothing: it may be a member of a group, and a
+//! member that leaves or falls silent has its partitions moved to others and back. When the group
+//! gives it other partitions, between two batches, the store is asked again within the session.
+//!
+//! An unknown COMMIT may still happen after its connection broke, when a reader has cached what was
 //! there before: so its orders are forgotten once more when the position is read, which a store
 //! does only when no transaction is moving it. The one error that doesn't end a session is a
 //! statement that was too slow: the same messages are tried in halves.
@@ -24,11 +28,13 @@
 //! clock for anything but a log line and the strict profile's `date_created`.
 
 mod batch;
+mod ended;
 
 use crate::backoff::Backoff;
 use crate::catalog::Catalog;
 use crate::catalog::StoredOrder;
 use crate::clock::Clock;
+use crate::ingest::ended::SessionError;
 use crate::metrics::Ingested;
 use crate::metrics::Metrics;
 use crate::order::OrderUid;
@@ -48,7 +54,7 @@ use crate::topic::Bounds;
 use crate::topic::Message;
 use crate::topic::OpenSource;
 use crate::topic::Source;
-use crate::topic::TopicError;
+use crate::topic::Standing;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -103,37 +109,14 @@ impl std::fmt::Debug for Ingest {
     }
 }
 
-/// Which partitions a session reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    All,
-    /// The others have a position that doesn't exist.
-    Some,
-}
-
-/// Why a session ended.
-#[derive(Debug, thiserror::Error)]
-enum SessionError {
-    #[error("the store")]
-    Store(#[source] StoreError),
-    #[error("the topic")]
-    Topic(#[source] TopicError),
-    #[error("the topic has other partitions than before")]
-    Repartitioned,
-    #[error("a position was set by somebody else")]
-    PositionsSet,
-}
-
-impl From<StoreError> for SessionError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<TopicError> for SessionError {
-    fn from(error: TopicError) -> Self {
-        Self::Topic(error)
-    }
+/// What a session reads, and from where.
+struct Held {
+    /// Where each partition begins that has no position yet.
+    starts: Vec<(i32, i64)>,
+    /// The stored positions, which the next advance of each partition starts from.
+    positions: BTreeMap<i32, i64>,
+    /// Why some of the partitions aren't read, if so.
+    alarm: Option<String>,
 }
 
 impl Ingest {
@@ -141,16 +124,20 @@ impl Ingest {
     pub fn run(&self, stop: &StopToken) {
         let mut backoff = Backoff::default();
         let mut doubtful = Vec::new();
+        let mut source = None;
         while !stop.is_stopped() {
-            let Err(error) = self.session(stop, &mut backoff, &mut doubtful) else { return };
+            let ended = self.session(stop, &mut source, &mut backoff, &mut doubtful);
+            let Err(error) = ended else { return };
             match &error {
                 SessionError::Topic(topic) => {
+                    source = None;
                     self.readiness.missing(Part::Topic, topic.to_string());
                 }
                 SessionError::Store(_) => {
                     self.readiness.missing(Part::Topic, "waits for the store");
                 }
-                SessionError::Repartitioned | SessionError::PositionsSet => {}
+                SessionError::Repartitioned => source = None,
+                SessionError::PositionsSet => {}
             }
             let pause = backoff.next_pause();
             self.metrics.ingest_restarted();
@@ -159,38 +146,46 @@ impl Ingest {
                 pause_ms = pause.as_millis(),
                 "ingest starts over from the stored positions"
             );
-            stop.wait(pause);
+            pause_with(&mut source, pause, stop);
         }
     }
 
-    /// `doubtful` are the orders of a COMMIT whose outcome isn't known.
+    /// `source` is one that an earlier session has left, if there is any. `doubtful` are the orders
+    /// of a COMMIT whose outcome isn't known.
     fn session(
         &self,
         stop: &StopToken,
+        source: &mut Option<Box<dyn Source>>,
         backoff: &mut Backoff,
         doubtful: &mut Vec<OrderUid>,
     ) -> Result<(), SessionError> {
-        let mut source = self.sources.open()?;
+        let source = match source {
+            Some(source) => &mut **source,
+            None => &mut **source.insert(self.sources.open()?),
+        };
         let mut store = self.connect.connect()?;
-        let bounds = source.bounds()?;
-        let (mut positions, reading) = self.assign(&mut *store, &mut *source, &bounds)?;
+        let mut held = self.assign(&mut *store, source)?;
         self.catalog.invalidate(&*doubtful);
         doubtful.clear();
-        tracing::info!(topic = self.topic, ?positions, "reading the topic");
         let mut limit = BATCH_MAX;
         let mut bounds_at = self.clock.now() + BOUNDS_EVERY;
         while !stop.is_stopped() {
+            let Standing { reassigned, obstacle } = source.standing()?;
+            if reassigned {
+                held = self.assign(&mut *store, source)?;
+            }
+            let obstacle = obstacle.or_else(|| held.alarm.clone());
             let mut messages = VecDeque::from(source.fetch(FETCH_WAIT)?);
             let received_at = self.clock.now();
             while !messages.is_empty() && !stop.is_stopped() {
                 let taken = batch::first(messages.make_contiguous(), limit);
-                let (batch, count) = self.batch(taken, &positions);
-                match self.save(&mut *store, &mut *source, &batch, received_at) {
+                let (batch, count) = self.batch(taken, &held.positions);
+                match self.save(&mut *store, source, &batch, received_at) {
                     Ok(()) => {
                         messages.drain(..count);
-                        positions.extend(batch.advances.iter().map(|a| (a.partition, a.to)));
+                        held.positions.extend(batch.advances.iter().map(|a| (a.partition, a.to)));
                         limit = (limit * 2).min(BATCH_MAX);
-                        self.confirm(reading);
+                        self.confirm(obstacle.as_deref());
                     }
                     Err(StoreError::TooSlow { .. }) if count > 1 => limit = count / 2,
                     Err(error) => {
@@ -201,37 +196,44 @@ impl Ingest {
                     }
                 }
             }
-            self.confirm(reading);
+            self.confirm(obstacle.as_deref());
             backoff.reset();
             if self.clock.now() >= bounds_at {
                 bounds_at = self.clock.now() + BOUNDS_EVERY;
-                let starts = starts(&bounds);
-                let partitions = starts.iter().map(|(partition, _)| *partition);
-                if !source.bounds()?.iter().map(|bounds| bounds.partition).eq(partitions) {
-                    return Err(SessionError::Repartitioned);
-                }
-                // Where nothing is saved, be it stopped or idle, nothing else would notice.
-                let stored = store.assign(&self.group, &self.topic, &starts)?;
-                if stored.into_iter().collect::<BTreeMap<_, _>>() != positions {
-                    return Err(SessionError::PositionsSet);
-                }
+                self.look_around(&mut *store, source, &held)?;
             }
         }
         Ok(())
     }
 
-    /// Asks the store where each partition stands and lets the source read from there. Returns the
-    /// stored positions, which the next advance of each partition starts from, and which are read.
-    fn assign(
+    /// Whether the topic still has the partitions that are read, and the store their positions:
+    /// where nothing is saved, be it stopped or idle, nothing else would notice.
+    fn look_around(
         &self,
         store: &mut dyn Store,
         source: &mut dyn Source,
-        bounds: &[Bounds],
-    ) -> Result<(BTreeMap<i32, i64>, Reading), SessionError> {
-        let stored = store.assign(&self.group, &self.topic, &starts(bounds))?;
+        held: &Held,
+    ) -> Result<(), SessionError> {
+        let partitions = held.starts.iter().map(|(partition, _)| *partition);
+        if !source.bounds()?.iter().map(|bounds| bounds.partition).eq(partitions) {
+            return Err(SessionError::Repartitioned);
+        }
+        let stored = store.assign(&self.group, &self.topic, &held.starts)?;
+        if stored.into_iter().collect::<BTreeMap<_, _>>() != held.positions {
+            return Err(SessionError::PositionsSet);
+        }
+        Ok(())
+    }
+
+    /// Asks the store where each partition of the source stands and lets the source read from
+    /// there.
+    fn assign(&self, store: &mut dyn Store, source: &mut dyn Source) -> Result<Held, SessionError> {
+        let bounds = source.bounds()?;
+        let starts = starts(&bounds);
+        let stored = store.assign(&self.group, &self.topic, &starts)?;
         let mut wanted = Vec::with_capacity(stored.len());
         let mut beyond = Vec::new();
-        for (&(partition, position), bounds) in stored.iter().zip(bounds) {
+        for (&(partition, position), bounds) in stored.iter().zip(&bounds) {
             if position > bounds.end {
                 tracing::error!(
                     topic = self.topic,
@@ -257,21 +259,21 @@ impl Ingest {
         }
         source.seek(&wanted);
         let positions = stored.into_iter().collect();
-        if beyond.is_empty() {
-            return Ok((positions, Reading::All));
-        }
-        let reason = format!(
-            "the stored position of partitions {beyond:?} lies beyond the end of their log; \
-             see `orderd positions set`"
-        );
-        self.readiness.missing(Part::Topic, reason);
-        Ok((positions, Reading::Some))
+        tracing::info!(topic = self.topic, ?positions, "reading the topic");
+        let alarm = (!beyond.is_empty()).then(|| {
+            format!(
+                "the stored position of partitions {beyond:?} lies beyond the end of their log; \
+                 see `orderd positions set`"
+            )
+        });
+        Ok(Held { starts, positions, alarm })
     }
 
     /// What was read is saved, which makes the topic ready if all of it is read.
-    fn confirm(&self, reading: Reading) {
-        if reading == Reading::All {
-            self.readiness.confirm(Part::Topic, self.clock.now());
+    fn confirm(&self, obstacle: Option<&str>) {
+        match obstacle {
+            Some(reason) => self.readiness.missing(Part::Topic, reason),
+            None => self.readiness.confirm(Part::Topic, self.clock.now()),
         }
     }
 
@@ -307,6 +309,9 @@ impl Ingest {
         writes.publish(orders.written);
         let positions: Vec<_> = batch.advances.iter().map(|a| (a.partition, a.to)).collect();
         source.saved(&positions);
+        for &(partition, next_offset) in &positions {
+            self.metrics.partition_saved(&self.topic, partition, next_offset, None);
+        }
         for letter in batch.dead_letters.iter().take(LOGGED_MAX) {
             let DeadLetter { origin, reason, .. } = letter;
             tracing::warn!(topic = self.topic, ?origin, reason, "dead letter");
@@ -327,6 +332,24 @@ impl Ingest {
             "a batch is saved and cached"
         );
         Ok(())
+    }
+}
+
+/// Waits. A source that is kept reads nothing meanwhile, and goes on being asked.
+fn pause_with(source: &mut Option<Box<dyn Source>>, pause: Duration, stop: &StopToken) {
+    let mut left = pause;
+    if let Some(source) = source {
+        source.seek(&[]);
+    }
+    while !left.is_zero() {
+        let step = left.min(FETCH_WAIT);
+        left -= step;
+        if stop.wait(step) {
+            return;
+        }
+        if source.as_mut().is_some_and(|source| source.fetch(Duration::ZERO).is_err()) {
+            *source = None;
+        }
     }
 }
 

@@ -37,9 +37,20 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// is saved (2026-11-20): so this takes every array that makes sense, and bounds those that don't.
 const ELEMENTS_MAX: usize = 20_000;
 
+/// What of a message a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The message itself: a single order, or what can't be taken apart.
+    Message,
+    /// One element of the message's array.
+    Element,
+}
+
 /// One element of a message: an order, or what is wrong with it.
 #[derive(Debug)]
 pub struct Element {
+    /// What of the message the payload is.
+    pub part: Part,
     /// The element's own bytes, for the dead letters.
     pub payload: Bytes,
     /// The order, or all violations, never none. Of a message with more than 16 384 of them each
@@ -70,20 +81,46 @@ pub fn decode(message: &Bytes, profile: Profile, now: Timestamp) -> Vec<Element>
                 .into_iter()
                 .map(|range| {
                     let payload = text.slice(range);
-                    Element { order: judge.order(&payload), payload }
+                    Element { part: Part::Element, order: judge.order(&payload), payload }
                 })
                 .collect(),
             Err(error) => {
                 vec![whole(message, Code::Syntax, format!("The array is no JSON: {error}."))]
             }
         },
-        Some(_) => vec![Element { order: judge.order(&text), payload: message.clone() }],
+        Some(_) => {
+            let payload = message.clone();
+            vec![Element { part: Part::Message, order: judge.order(&text), payload }]
+        }
     }
+}
+
+/// Decodes what [`decode`] gave as a payload before, as the same part of its message.
+pub fn decode_again(payload: &Bytes, part: Part, profile: Profile, now: Timestamp) -> Vec<Element> {
+    match part {
+        Part::Message => decode(payload, profile, now),
+        Part::Element => {
+            let text = payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload);
+            let order = Judge::new(profile, now).order(text);
+            vec![Element { part, order, payload: payload.clone() }]
+        }
+    }
+}
+
+/// The id that a payload names although it may be no valid order; `None` if that can't be told.
+pub fn named_uid(payload: &[u8]) -> Option<OrderUid> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        order_uid: String,
+    }
+    let text = payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload);
+    let named: Named = serde_json::from_slice(text).ok()?;
+    OrderUid::parse(&named.order_uid).ok()
 }
 
 fn whole(message: &Bytes, code: Code, sentence: String) -> Element {
     let violation = Violation { path: String::new(), code, message: sentence };
-    Element { payload: message.clone(), order: Err(vec![violation]) }
+    Element { part: Part::Message, payload: message.clone(), order: Err(vec![violation]) }
 }
 
 /// The first byte that isn't white space as JSON has it.

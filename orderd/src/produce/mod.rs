@@ -7,6 +7,7 @@
 //! message which had arrived after all does no harm.
 
 mod pace;
+mod progress;
 mod target;
 
 use crate::backoff::Backoff;
@@ -16,6 +17,7 @@ use crate::generate::Produced;
 use crate::generate::Template;
 use crate::produce::pace::Due;
 use crate::produce::pace::Pace;
+use crate::produce::progress::Progress;
 use crate::produce::target::Failure;
 use crate::produce::target::Way;
 use crate::supervise::StopToken;
@@ -27,6 +29,7 @@ use std::io::Write;
 use std::time::Duration;
 use std::time::Instant;
 
+pub use progress::Watched;
 pub use target::Target;
 
 /// How long a target may be away before the producer gives up.
@@ -54,6 +57,8 @@ pub struct Options {
     pub bad_share: f64,
     /// What the orders are made from.
     pub template: Template,
+    /// Who watches.
+    pub watched: Watched,
 }
 
 /// What has been produced.
@@ -110,12 +115,10 @@ pub fn run(
     let seed = if options.seed == 0 { rand::random() } else { options.seed };
     tracing::info!(seed, ?target, "producing orders");
     let way = Way::to(target)?;
-    let start = clock.now();
-    let mut run = Run { way, out, clock, stop, summary: Summary::default() };
+    let progress = Progress::start(options.watched, options.count, clock.now());
+    let mut run = Run { way, out, clock, stop, progress, summary: Summary::default() };
     let result = run.all(options, Generator::new(seed, options.template, options.bad_share));
-    let Summary { orders, damaged, refused } = run.summary;
-    let elapsed_ms = clock.now().saturating_duration_since(start).as_millis();
-    tracing::info!(seed, orders, damaged, refused, elapsed_ms, "produced");
+    run.progress.end(&run.summary, clock.now());
     match result {
         Ok(()) | Err(End::Nobody) => Ok(run.summary),
         Err(End::Error(error)) => Err(error),
@@ -143,6 +146,7 @@ struct Run<'a, W> {
     out: &'a mut W,
     clock: &'a Clock,
     stop: &'a StopToken,
+    progress: Progress,
     summary: Summary,
 }
 
@@ -175,14 +179,17 @@ impl<W: Write> Run<'_, W> {
             if self.stop.is_stopped() {
                 return Err(End::Nobody);
             }
+            let offered = self.clock.now();
             match self.way.offer(&batch) {
                 Ok(taken) => {
                     away_since = None;
                     backoff.reset();
                     self.acknowledge(batch.drain(..taken))?;
+                    self.answered(taken, offered);
                 }
                 Err(Failure::Refused { index, detail }) => {
                     self.refuse(&batch.remove(index), detail)?;
+                    self.answered(1, offered);
                 }
                 Err(Failure::Away(detail)) => {
                     let since: Instant = *away_since.get_or_insert(self.clock.now());
@@ -198,17 +205,26 @@ impl<W: Write> Run<'_, W> {
         Ok(())
     }
 
+    fn answered(&mut self, count: usize, offered: Instant) {
+        let now = self.clock.now();
+        let took = now.saturating_duration_since(offered);
+        self.progress.answered(count, took, &self.summary, now);
+    }
+
     fn acknowledge(&mut self, taken: impl Iterator<Item = Produced>) -> Result<(), End> {
-        for message in taken {
-            match (message.damage, message.uid) {
-                (None, Some(uid)) => {
-                    self.summary.orders += 1;
-                    writeln!(self.out, "{uid}")?;
+        let Self { progress, summary, out, .. } = self;
+        progress.above(|| {
+            for message in taken {
+                match (message.damage, message.uid) {
+                    (None, Some(uid)) => {
+                        summary.orders += 1;
+                        writeln!(out, "{uid}")?;
+                    }
+                    _ => summary.damaged += 1,
                 }
-                _ => self.summary.damaged += 1,
             }
-        }
-        Ok(self.out.flush()?)
+            Ok(out.flush()?)
+        })
     }
 
     fn refuse(&mut self, message: &Produced, detail: String) -> Result<(), End> {

@@ -14,12 +14,15 @@
 //! A store never calls the cache, a topic or HTTP, and never retries a write by itself.
 
 pub mod database;
+pub mod letters;
 pub mod positions;
 pub mod postgres;
 
 use crate::order::Digest;
 use crate::order::Order;
 use crate::order::OrderUid;
+use crate::order::decode::Part;
+use crate::store::letters::Letters;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -55,6 +58,8 @@ pub struct DeadLetter {
     pub code: String,
     /// All reasons, for people: one a line.
     pub reason: String,
+    /// What of its message the payload is.
+    pub part: Part,
     /// The bytes as they came.
     pub payload: Bytes,
 }
@@ -255,6 +260,9 @@ pub trait Store: Send {
     /// # Errors
     /// `Outage`, `TooSlow`, `Corrupt`.
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// The dead letters in the hands of an operator.
+    fn letters(&mut self) -> &mut dyn Letters;
 }
 
 /// How much a store holds.

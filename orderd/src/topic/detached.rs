@@ -21,6 +21,7 @@ use crate::topic::OpenSource;
 use crate::topic::Record;
 use crate::topic::Sink;
 use crate::topic::Source;
+use crate::topic::Standing;
 use crate::topic::TopicError;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::RecvTimeoutError;
@@ -275,6 +276,10 @@ impl Source for Remote<dyn Source> {
 
     fn fetch(&mut self, wait_max: Duration) -> Result<Vec<Message>, TopicError> {
         self.call(move |source| source.fetch(wait_max))
+    }
+
+    fn standing(&mut self) -> Result<Standing, TopicError> {
+        self.call(|source| source.standing())
     }
 
     fn saved(&mut self, positions: &[(i32, i64)]) {

@@ -12,6 +12,8 @@
 pub mod appender;
 pub mod detached;
 pub mod kafka;
+#[cfg(feature = "rdkafka")]
+mod rdkafka;
 
 use bytes::Bytes;
 use std::time::Duration;
@@ -76,9 +78,20 @@ pub enum TopicError {
     },
 }
 
+/// How a source stands among others and to its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The source was given other partitions since it was last asked: its owner has to ask for
+    /// [`Source::bounds`] and position it anew.
+    pub reassigned: bool,
+    /// What keeps it from reading all that it should, as a sentence for people.
+    pub obstacle: Option<String>,
+}
+
 /// Reads a topic.
 pub trait Source: Send {
-    /// The bounds of every partition of the topic, ascending by partition.
+    /// The bounds of every partition that this source is to read, ascending by partition: all of the
+    /// topic, unless several sources share them.
     ///
     /// # Errors
     /// Any [`TopicError`] but `Rejected`.
@@ -94,6 +107,13 @@ pub trait Source: Send {
     /// # Errors
     /// Any [`TopicError`] but `Rejected`. The source is to be dropped then.
     fn fetch(&mut self, wait_max: Duration) -> Result<Vec<Message>, TopicError>;
+
+    /// How the source stands among others and to its log. Asked between two fetches; what was
+    /// handed out stays valid, whatever it says.
+    ///
+    /// # Errors
+    /// Any [`TopicError`] but `Rejected`. The source is to be dropped then.
+    fn standing(&mut self) -> Result<Standing, TopicError>;
 
     /// Tells the topic that everything before these offsets is saved: for the broker's lag tools,
     /// or to let an embedded topic trim its log. Best effort; never waits.

@@ -26,6 +26,7 @@ use orderd::store::Store;
 use orderd::store::StoreError;
 use orderd::store::StoredOrder;
 use orderd::store::database::Database;
+use orderd::store::letters::Letters;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
 use std::sync::Arc;
@@ -110,6 +111,10 @@ impl Store for GatedStore {
 
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(topic, limit)
+    }
+
+    fn letters(&mut self) -> &mut dyn Letters {
+        self.inner.letters()
     }
 }
 

@@ -35,6 +35,29 @@ fn produced_orders_are_served_by_the_daemon_they_were_sent_to() {
     assert_eq!(again.stdout, ended.stdout);
 }
 
+/// Issue: on a terminal a bar with rate and latency, with the ids above it; the ids alone on a pipe.
+#[test]
+fn a_terminal_sees_a_bar_and_a_pipe_sees_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(&["--data-dir", folder.path().to_str().unwrap(), "--demo"]);
+    let produce =
+        ["produce", "--url", daemon.base(), "--count", "30", "--rate", "20", "--seed", "5"];
+    let piped = daemon::run(&[&["--log", "warn"], &produce[..]].concat());
+    assert_eq!((piped.stdout.lines().count(), &*piped.stderr), (30, ""));
+    // `script` gives its program a terminal.
+    let line = [&[env!("CARGO_BIN_EXE_orderd")], &produce[..]].concat().join(" ");
+    let mut script = std::process::Command::new("script");
+    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    let seen = script.env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap();
+    let seen = String::from_utf8(seen.stdout).unwrap();
+    for uid in piped.stdout.lines() {
+        assert!(seen.contains(uid), "{uid} isn't in: {seen}");
+    }
+    for part in ["30/30 orders", "/s, ", "p50 ", "p99 "] {
+        assert!(seen.contains(part), "{part} isn't in: {seen}");
+    }
+}
+
 /// Row 13: `produce --kafka-brokers` makes the topic with its partitions, and a daemon reads it.
 #[test]
 fn orders_produced_to_kafka_come_through() {
@@ -52,6 +75,29 @@ fn orders_produced_to_kafka_come_through() {
     for uid in &uids {
         wait_until("the order is served", || daemon.get(&format!("/orders/{uid}")).status == 200);
     }
+}
+
+/// Row 22: what a container's health check asks tells a ready daemon from one that isn't there.
+#[test]
+fn health_tells_whether_a_daemon_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(&["--data-dir", folder.path().to_str().unwrap()]);
+    daemon.wait_ready();
+    let ready = daemon::run(&["health", "--url", daemon.base()]);
+    assert!(ready.status.success() && ready.stdout.contains("ready"), "{}", ready.stderr);
+    let database = "postgresql://nobody@127.0.0.1:1/none";
+    let waiting = Daemon::start(&[
+        "--data-dir",
+        folder.path().join("waiting").to_str().unwrap(),
+        "--database-url",
+        database,
+    ]);
+    let not_ready = daemon::run(&["health", "--url", waiting.base()]);
+    assert_eq!(not_ready.status.code(), Some(1));
+    assert!(not_ready.stderr.contains("store"), "{}", not_ready.stderr);
+    let nobody = daemon::run(&["health", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(nobody.stderr.contains("http://127.0.0.1:1"), "{}", nobody.stderr);
 }
 
 /// Row 11: `migrate` brings the schema up to date, and says so when it is.

@@ -25,6 +25,7 @@ use orderd::store::Store;
 use orderd::store::StoreError;
 use orderd::store::StoredOrder;
 use orderd::store::database::Database;
+use orderd::store::letters::Letters;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
 use orderd::supervise::readiness::Part;
@@ -163,6 +164,10 @@ impl Store for FaultyStore {
 
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(topic, limit)
+    }
+
+    fn letters(&mut self) -> &mut dyn Letters {
+        self.inner.letters()
     }
 }
 

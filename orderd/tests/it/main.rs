@@ -8,12 +8,16 @@ mod coherence;
 mod commands;
 mod config_files;
 mod daemon;
+mod dead_letters;
+mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
 mod http;
 mod ingest;
 mod kafka_client;
+#[cfg(feature = "rdkafka")]
+mod kafka_group;
 mod kafka_topic;
 mod layers;
 mod metrics;

@@ -61,6 +61,41 @@ pub(crate) fn brokers() -> String {
     variable("ORDERD_TEST_KAFKA")
 }
 
+/// `host:port` of the real broker of 4.x.
+///
+/// # Panics
+///
+/// When `ORDERD_TEST_KAFKA_4` is missing.
+pub(crate) fn brokers_4() -> String {
+    variable("ORDERD_TEST_KAFKA_4")
+}
+
+/// The way into the same broker by TLS and SASL, as the user `orderd`.
+#[derive(Debug)]
+#[cfg(feature = "rdkafka")]
+pub(crate) struct SecureBroker {
+    /// `host:port`.
+    pub(crate) address: String,
+    /// The file with the certificate to trust.
+    pub(crate) ca_file: String,
+    /// The user's password.
+    pub(crate) password: String,
+}
+
+/// The other way into the broker of 4.x.
+///
+/// # Panics
+///
+/// When one of its variables is missing.
+#[cfg(feature = "rdkafka")]
+pub(crate) fn secure_broker() -> SecureBroker {
+    SecureBroker {
+        address: variable("ORDERD_TEST_KAFKA_4_SECURE"),
+        ca_file: variable("ORDERD_TEST_KAFKA_4_CA"),
+        password: variable("ORDERD_TEST_KAFKA_4_PASSWORD"),
+    }
+}
+
 /// A topic's name that no other test, and no earlier run on the same broker, has used.
 pub(crate) fn unique_topic(prefix: &str) -> String {
     unique(prefix)

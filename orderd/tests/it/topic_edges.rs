@@ -23,6 +23,7 @@ use orderd::topic::OpenSink;
 use orderd::topic::OpenSource;
 use orderd::topic::Record;
 use orderd::topic::Source;
+use orderd::topic::Standing;
 use orderd::topic::TopicError;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -68,6 +69,10 @@ impl Source for WatchedSource {
 
     fn fetch(&mut self, wait_max: Duration) -> Result<Vec<Message>, TopicError> {
         self.inner.fetch(wait_max)
+    }
+
+    fn standing(&mut self) -> Result<Standing, TopicError> {
+        self.inner.standing()
     }
 
     fn saved(&mut self, positions: &[(i32, i64)]) {

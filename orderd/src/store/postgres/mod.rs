@@ -13,6 +13,7 @@
 //! * No message holds the password.
 
 mod connect;
+mod letters;
 mod line;
 mod migrate;
 mod positions;
@@ -29,6 +30,7 @@ use crate::store::Saved;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOrder;
+use crate::store::letters::Letters;
 use crate::store::postgres::connect::Server;
 use crate::store::postgres::connect::Session;
 use crate::store::postgres::line::Line;
@@ -168,6 +170,11 @@ impl Store for Connection {
         self.line.begin();
         self.load_dead_letters(topic, limit)
     }
+
+    fn letters(&mut self) -> &mut dyn Letters {
+        self.line.begin();
+        self
+    }
 }
 
 /// What an error of a statement means.
@@ -175,6 +182,11 @@ fn failure(what: &str, error: postgres::Error) -> StoreError {
     match error.code().map(|state| state.code()) {
         // The statement's own timeout, or the one for waiting on a lock.
         Some("57014" | "55P03") => StoreError::TooSlow { what: what.to_owned() },
+        // A missing table or column, which a command meets that no daemon has migrated for.
+        Some("42P01" | "42703") => StoreError::Configuration(format!(
+            "the database {what} lacks the schema of this orderd: bring it by `orderd migrate`, or \
+             name another database in {SETTING}"
+        )),
         _ => outage(what, error),
     }
 }

@@ -4,9 +4,7 @@ use crate::store::StoreError;
 use crate::store::positions::Position;
 use crate::store::positions::Positions;
 use crate::store::postgres::Postgres;
-use crate::store::postgres::SETTING;
 use crate::store::postgres::failure;
-use postgres::error::SqlState;
 
 const LIST: &str = "select consumer_group, topic, partition, next_offset from positions \
      order by consumer_group, topic, partition";
@@ -22,7 +20,7 @@ const SET: &str = "insert into positions (consumer_group, topic, partition, next
 
 impl Positions for Postgres {
     fn positions(&self) -> Result<Vec<Position>, StoreError> {
-        let rows = self.client()?.query(LIST, &[]).map_err(|error| refusal(&self.name, error))?;
+        let rows = self.client()?.query(LIST, &[]).map_err(|error| failure(&self.name, error))?;
         let position = |row: &postgres::Row| {
             Ok(Position {
                 group: row.try_get(0)?,
@@ -46,17 +44,6 @@ impl Positions for Postgres {
             transaction.commit()?;
             Ok(former)
         };
-        set().map_err(|error| refusal(&self.name, error))
+        set().map_err(|error| failure(&self.name, error))
     }
-}
-
-/// What an error means to whoever typed the command, which no daemon has migrated the schema for.
-fn refusal(what: &str, error: postgres::Error) -> StoreError {
-    if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
-        return StoreError::Configuration(format!(
-            "the database {what} has no schema of orderd: make it by `orderd migrate`, or name \
-             another database in {SETTING}"
-        ));
-    }
-    failure(what, error)
 }

@@ -7,6 +7,7 @@
 use crate::order::Moment;
 use crate::order::Order;
 use crate::order::OrderUid;
+use crate::order::decode::Part;
 use crate::order::document::Delivery;
 use crate::order::document::Document;
 use crate::order::document::Item;
@@ -72,7 +73,7 @@ const NEWEST: &str = "select order_uid from orders order by arrival desc limit $
 
 const COUNTS: &str = "select (select count(*) from orders), (select count(*) from dead_letters)";
 
-const DEAD_LETTERS: &str = "select partition, \"offset\", element, code, reason, payload \
+const DEAD_LETTERS: &str = "select partition, \"offset\", element, code, reason, whole, payload \
      from dead_letters where topic = $1 order by partition, \"offset\", element limit $2";
 
 impl Connection {
@@ -116,7 +117,7 @@ impl Connection {
         self.read(DEAD_LETTERS, &[&topic, &rows(limit)], dead_letter)
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         sql: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
@@ -133,10 +134,10 @@ impl Connection {
 }
 
 /// The fields of a row from left to right.
-struct Fields<'a>(&'a Row, usize);
+pub(super) struct Fields<'a>(pub(super) &'a Row, pub(super) usize);
 
 impl<'a> Fields<'a> {
-    fn next<T: FromSql<'a>>(&mut self) -> Result<T, String> {
+    pub(super) fn next<T: FromSql<'a>>(&mut self) -> Result<T, String> {
         let value = self.0.try_get(self.1).map_err(|error| in_full(&error));
         self.1 += 1;
         value
@@ -254,6 +255,7 @@ fn dead_letter(row: &Row) -> Result<DeadLetter, String> {
         origin: Origin { partition, offset, element },
         code: fields.next()?,
         reason: fields.next()?,
+        part: if fields.next()? { Part::Message } else { Part::Element },
         payload: Bytes::copy_from_slice(fields.next()?),
     })
 }

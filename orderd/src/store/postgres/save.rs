@@ -7,6 +7,7 @@
 //! until it stands alone, and it becomes a dead letter of the same transaction.
 
 use crate::order::OrderUid;
+use crate::order::decode::Part;
 use crate::store::Batch;
 use crate::store::DeadLetter;
 use crate::store::Outcome;
@@ -17,6 +18,7 @@ use crate::store::Versions;
 use crate::store::postgres::Connection;
 use crate::store::postgres::Prepared;
 use crate::store::postgres::failure;
+use crate::store::postgres::letters;
 use crate::store::postgres::rows;
 use crate::store::postgres::write::CHUNK_MAX;
 use crate::store::postgres::write::Candidate;
@@ -26,9 +28,6 @@ use postgres::Transaction;
 use postgres::error::DbError;
 use postgres::error::Severity;
 use std::collections::HashMap;
-
-/// How many dead letters one statement writes at most; each may be as large as a message.
-const DEAD_LETTERS_MAX: usize = 100;
 
 const ASSIGN: &str = "insert into positions (consumer_group, topic, partition, next_offset) \
      select $1, $2, * from unnest($3::int[], $4::bigint[]) on conflict do nothing";
@@ -48,12 +47,8 @@ const MOVE: &str = "with held as (select p.partition, n.target from positions p 
 
 const DRAW: &str = "select nextval('orders_arrival') from generate_series(1, $1::bigint)";
 
-const DEAD_LETTERS: &str = "insert into dead_letters (topic, partition, \"offset\", element, code, \
-     reason, payload) select $1, * from unnest($2::int[], $3::bigint[], $4::bigint[], $5::text[], \
-     $6::text[], $7::bytea[]) on conflict do nothing";
-
 /// Why a batch wasn't saved.
-enum Failure {
+pub(super) enum Failure {
     Statement(postgres::Error),
     /// The COMMIT failed, and nobody knows how far it came.
     Commit(postgres::Error),
@@ -93,17 +88,21 @@ impl Connection {
     }
 
     pub(super) fn save_batch(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
+        try_save(&mut self.client, &mut self.prepared, batch)
+            .map_err(|failure| self.save_error(failure))
+    }
+
+    pub(super) fn save_error(&self, error: Failure) -> StoreError {
         let what = &self.what;
-        match try_save(&mut self.client, &mut self.prepared, batch) {
-            Ok(saved) => Ok(saved),
-            Err(Failure::Moved { partition }) => Err(StoreError::PositionMoved { partition }),
-            Err(Failure::Statement(error)) => Err(failure(what, error)),
-            Err(Failure::Swallowed(uid)) => Err(StoreError::Corrupt {
+        match error {
+            Failure::Moved { partition } => StoreError::PositionMoved { partition },
+            Failure::Statement(error) => failure(what, error),
+            Failure::Swallowed(uid) => StoreError::Corrupt {
                 what: what.to_string(),
                 detail: format!("it took the order {uid} and didn't keep it; is there a trigger?"),
-            }),
-            Err(Failure::Commit(error)) => {
-                Err(StoreError::CommitUnknown { what: what.to_string(), source: Box::new(error) })
+            },
+            Failure::Commit(error) => {
+                StoreError::CommitUnknown { what: what.to_string(), source: Box::new(error) }
             }
         }
     }
@@ -117,21 +116,32 @@ fn try_save(
 ) -> Result<Saved, Failure> {
     let mut transaction = client.transaction()?;
     move_positions(&mut transaction, prepared, batch)?;
-    let saved = save_orders(&mut transaction, prepared, batch)?;
-    for letters in batch.dead_letters.chunks(DEAD_LETTERS_MAX) {
-        save_dead_letters(&mut transaction, prepared, &batch.topic, letters)?;
-    }
-    for letters in saved.refused.chunks(DEAD_LETTERS_MAX) {
-        save_dead_letters(&mut transaction, prepared, &batch.topic, letters)?;
-    }
+    let saved = save_content(&mut transaction, prepared, batch)?;
+    commit(transaction)?;
+    Ok(saved)
+}
+
+/// What a batch holds, without its positions: the one way in which orders come into the database.
+pub(super) fn save_content(
+    transaction: &mut Transaction<'_>,
+    prepared: &mut Prepared,
+    batch: &Batch,
+) -> Result<Saved, Failure> {
+    let saved = save_orders(transaction, prepared, batch)?;
+    letters::insert(transaction, prepared, &batch.topic, &batch.dead_letters)?;
+    letters::insert(transaction, prepared, &batch.topic, &saved.refused)?;
+    letters::overtake(transaction, prepared, batch, &saved.refused)?;
+    Ok(saved)
+}
+
+pub(super) fn commit(transaction: Transaction<'_>) -> Result<(), Failure> {
     transaction.commit().map_err(|error| {
         if error.as_db_error().is_some_and(is_rejection) {
             Failure::Statement(error)
         } else {
             Failure::Commit(error)
         }
-    })?;
-    Ok(saved)
+    })
 }
 
 /// Whether an answer to COMMIT says clearly that nothing was committed. A server that is shutting
@@ -322,30 +332,8 @@ fn dead_letter(candidate: &Candidate<'_>, error: &postgres::Error) -> DeadLetter
         origin: candidate.incoming.origin,
         code: "database".to_owned(),
         reason: format!("the database refuses the order: {told} (SQLSTATE {state})"),
+        // What was taken for an order is one by itself, whatever it was part of.
+        part: Part::Element,
         payload: candidate.incoming.payload.clone(),
     }
-}
-
-fn save_dead_letters(
-    transaction: &mut Transaction<'_>,
-    prepared: &mut Prepared,
-    topic: &str,
-    letters: &[DeadLetter],
-) -> Result<(), postgres::Error> {
-    // Texts of PostgreSQL hold no NUL, and a dead letter must never be refused in its turn.
-    let text = |text: &str| text.replace('\0', "\u{fffd}");
-    let statement = prepared.statement(transaction, DEAD_LETTERS)?;
-    transaction.execute(
-        &statement,
-        &[
-            &topic,
-            &letters.iter().map(|letter| letter.origin.partition).collect::<Vec<_>>(),
-            &letters.iter().map(|letter| letter.origin.offset).collect::<Vec<_>>(),
-            &letters.iter().map(|letter| i64::from(letter.origin.element)).collect::<Vec<_>>(),
-            &letters.iter().map(|letter| text(&letter.code)).collect::<Vec<_>>(),
-            &letters.iter().map(|letter| text(&letter.reason)).collect::<Vec<_>>(),
-            &letters.iter().map(|letter| &letter.payload[..]).collect::<Vec<_>>(),
-        ],
-    )?;
-    Ok(())
 }

@@ -6,6 +6,7 @@
 use crate::topic::TopicError;
 use crate::topic::kafka::Shared;
 use crate::topic::kafka::probe;
+use crate::topic::kafka::probe::Unfit;
 use crate::topic::kafka::wire::Wire;
 use kafka_protocol::ResponseError;
 use kafka_protocol::error::ParseResponseErrorCode;
@@ -38,14 +39,15 @@ const BROKER_DEFAULT: i16 = -1;
 /// answers. Returns `host:port` of a broker that answered.
 ///
 /// # Errors
-/// `Configuration` if the broker is too young or will never make such a topic; else `Outage`.
-pub(super) fn prepare(shared: &Shared) -> Result<String, TopicError> {
+/// `Young` if a broker is too young for the crate `kafka`, `Configuration` if it will never make such
+/// a topic; else `Outage`.
+pub(super) fn prepare(shared: &Shared) -> Result<String, Unfit> {
     let mut wire = probe::first_answering(shared)?;
     let deadline = shared.clock.now() + LEADERS_WAIT;
     let leaders = loop {
         let metadata = metadata(shared, &mut wire)?;
         let Some(topic) = metadata.topics.first() else {
-            return Err(shared.outage("the broker's answer leaves the topic out"));
+            return Err(shared.outage("the broker's answer leaves the topic out").into());
         };
         let missing = match topic.error_code.err() {
             None => match leaders(&metadata, topic) {
@@ -57,10 +59,10 @@ pub(super) fn prepare(shared: &Shared) -> Result<String, TopicError> {
                 create(shared, &metadata)?;
                 "the topic was made and isn't there yet".to_owned()
             }
-            Some(error) => return Err(shared.outage(error)),
+            Some(error) => return Err(shared.outage(error).into()),
         };
         if shared.clock.now() >= deadline || shared.stop.wait(LEADERS_PAUSE) {
-            return Err(shared.outage(missing));
+            return Err(shared.outage(missing).into());
         }
     };
     for leader in leaders.iter().filter(|leader| *leader != wire.address()) {
@@ -103,7 +105,7 @@ fn broker(metadata: &MetadataResponse, id: BrokerId) -> Option<String> {
 }
 
 /// Asks the controller for the topic. That another instance was faster is as good.
-fn create(shared: &Shared, metadata: &MetadataResponse) -> Result<(), TopicError> {
+fn create(shared: &Shared, metadata: &MetadataResponse) -> Result<(), Unfit> {
     let address = broker(metadata, metadata.controller_id)
         .ok_or_else(|| shared.outage("the cluster has no controller to make the topic"))?;
     let mut wire = probe::probe(shared, &address, probe::WAIT)?;
@@ -118,7 +120,7 @@ fn create(shared: &Shared, metadata: &MetadataResponse) -> Result<(), TopicError
         .ask(&question, CREATE_VERSION, ANSWER_WAIT * 2)
         .map_err(|error| shared.outage(format_args!("asking {address} for the topic: {error}")))?;
     let Some(result) = answer.topics.first() else {
-        return Err(shared.outage("the answer to making the topic leaves it out"));
+        return Err(shared.outage("the answer to making the topic leaves it out").into());
     };
     let reason = result.error_message.as_deref().unwrap_or_default();
     match result.error_code.err() {
@@ -135,8 +137,11 @@ fn create(shared: &Shared, metadata: &MetadataResponse) -> Result<(), TopicError
         ) => Err(TopicError::Configuration(format!(
             "the topic {} (--kafka-topic) can't be made with {} partitions: {error} {reason}",
             shared.settings.topic, shared.settings.partitions
-        ))),
-        Some(error) => Err(shared.outage(format_args!("making the topic: {error} {reason}"))),
+        ))
+        .into()),
+        Some(error) => {
+            Err(shared.outage(format_args!("making the topic: {error} {reason}")).into())
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 use crate::supervise::StopToken;
 use crate::topic::kafka::Shared;
 use crate::topic::kafka::probe;
+use crate::topic::kafka::probe::Unfit;
 use crate::topic::kafka::wire::Wire;
 use kafka_protocol::ResponseError;
 use kafka_protocol::error::ParseResponseErrorCode;
@@ -125,7 +126,8 @@ fn commit(
 
 /// A connection to the broker that keeps the group's offsets.
 fn find(shared: &Shared) -> io::Result<Wire> {
-    let mut wire = probe::first_answering(shared).map_err(io::Error::other)?;
+    let mut wire =
+        probe::first_answering(shared).map_err(Unfit::into_error).map_err(io::Error::other)?;
     let question = FindCoordinatorRequest::default()
         .with_key(StrBytes::from_string(shared.settings.group.clone()));
     let answer = wire.ask(&question, FIND_COORDINATOR_VERSION, WAIT)?;

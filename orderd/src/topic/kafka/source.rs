@@ -8,12 +8,14 @@
 //! Invariants:
 //! * A cursor moves only past messages that are handed out by the same call, or past offsets at
 //!   which no size of fetch shows a message; these are counted.
-//! * A partition that shows no message where its log goes on never keeps the others from being
-//!   read. One that answers with an error does: the whole source is opened again then.
+//! * A partition that shows no message where its log goes on, or one that this client can't
+//!   decompress, never keeps the others from being read. One that answers with another error does:
+//!   the whole source is opened again then.
 
 use crate::topic::Bounds;
 use crate::topic::Message;
 use crate::topic::Source;
+use crate::topic::Standing;
 use crate::topic::TopicError;
 use crate::topic::kafka::Shared;
 use crate::topic::kafka::window;
@@ -24,9 +26,9 @@ use kafka::client::FetchPartition;
 use kafka::client::KafkaClient;
 use kafka::client::fetch::Response;
 use kafka::error::Error as KafkaError;
+use kafka::error::KafkaCode;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -41,6 +43,9 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a partition that shows nothing at its position, although its log goes on, is left out.
 /// A broker answers at once for such a partition, so the others' fetches would never wait.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a partition is left out whose next message can't be decompressed. It never can be; but
+/// the topic's retention may remove it.
+const PAUSE_BLOCKED: Duration = Duration::from_secs(60);
 
 pub(super) struct KafkaSource {
     client: KafkaClient,
@@ -53,6 +58,8 @@ struct Cursor {
     partition: i32,
     next: i64,
     pause: Option<Pause>,
+    /// The next message can't be decompressed.
+    blocked: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +67,19 @@ struct Pause {
     until: Instant,
     /// Nothing was found below it; until it moves there is nothing to search.
     high_watermark: i64,
+}
+
+/// Why a question got no answer that can be used.
+enum Failure {
+    /// A message in one of the partitions is compressed in a way that the client doesn't know.
+    Compression,
+    Topic(TopicError),
+}
+
+impl From<TopicError> for Failure {
+    fn from(error: TopicError) -> Self {
+        Self::Topic(error)
+    }
 }
 
 /// A partition's share of an answer.
@@ -85,7 +105,7 @@ impl KafkaSource {
     }
 
     /// One round trip to each leader. Every wanted `(partition, offset, bytes)` has its share.
-    fn ask(&mut self, wanted: &[(i32, i64, i32)]) -> Result<BTreeMap<i32, Share>, TopicError> {
+    fn ask(&mut self, wanted: &[(i32, i64, i32)]) -> Result<BTreeMap<i32, Share>, Failure> {
         let topic = self.shared.settings.topic.as_str();
         let questions = wanted.iter().map(|&(partition, offset, bytes)| {
             FetchPartition::new(topic, partition, offset).with_max_bytes(bytes)
@@ -96,7 +116,7 @@ impl KafkaSource {
         for &(partition, offset, _) in wanted {
             let Some(share) = shares.get_mut(&partition) else {
                 let detail = format_args!("partition {partition} has no leader");
-                return Err(self.shared.outage(detail));
+                return Err(self.shared.outage(detail).into());
             };
             // A compressed set is sent whole, with what lies before the wanted offset. And a fetch
             // that starts at a control record brings the batch after it twice (3.9.2, 2026-11-20).
@@ -110,7 +130,39 @@ impl KafkaSource {
         Ok(shares)
     }
 
-    fn shares(&self, responses: &[Response]) -> Result<BTreeMap<i32, Share>, TopicError> {
+    /// The same, and one partition that can't be decompressed leaves the others their share: the
+    /// client fails on a whole answer, so each partition is then asked alone. `None` is one that
+    /// fails by itself.
+    fn ask_all(
+        &mut self,
+        wanted: &[(i32, i64, i32)],
+    ) -> Result<BTreeMap<i32, Option<Share>>, TopicError> {
+        match self.ask(wanted) {
+            Ok(shares) => {
+                return Ok(shares.into_iter().map(|(at, share)| (at, Some(share))).collect());
+            }
+            Err(Failure::Topic(error)) => return Err(error),
+            Err(Failure::Compression) => {}
+        }
+        if self.shared.met_other_compression() {
+            let detail = "it holds messages compressed with lz4 or zstd, for which it is opened \
+                again with the client `rdkafka`";
+            return Err(self.shared.outage(detail));
+        }
+        let mut shares = BTreeMap::new();
+        for one in wanted {
+            match self.ask(std::slice::from_ref(one)) {
+                Ok(share) => shares.extend(share.into_iter().map(|(at, share)| (at, Some(share)))),
+                Err(Failure::Topic(error)) => return Err(error),
+                Err(Failure::Compression) => {
+                    shares.insert(one.0, None);
+                }
+            }
+        }
+        Ok(shares)
+    }
+
+    fn shares(&self, responses: &[Response]) -> Result<BTreeMap<i32, Share>, Failure> {
         let mut shares = BTreeMap::new();
         for answer in responses.iter().flat_map(Response::topics).flat_map(|t| t.partitions()) {
             let partition = answer.partition();
@@ -130,26 +182,20 @@ impl KafkaSource {
         Ok(shares)
     }
 
-    fn fetch_error(&self, error: &KafkaError) -> TopicError {
+    fn fetch_error(&self, error: &KafkaError) -> Failure {
         if matches!(error, KafkaError::UnsupportedCompression) {
-            return TopicError::Configuration(format!(
-                "the topic {} (--kafka-topic) holds messages compressed with lz4, which the client \
-                 `kafka` can't read: have producers use none, gzip or snappy",
-                self.shared.settings.topic
-            ));
+            return Failure::Compression;
         }
-        self.shared.outage(format_args!("fetching: {error}"))
+        self.shared.outage(format_args!("fetching: {error}")).into()
     }
 
-    fn partition_error(&self, partition: i32, error: &KafkaError) -> TopicError {
-        // The client knows the error codes of 2015 only.
-        let hint = match error {
-            KafkaError::Kafka(kafka::error::KafkaCode::Unknown) => {
-                "; brokers answer so to this client when messages are compressed with zstd"
-            }
-            _ => "",
-        };
-        self.shared.outage(format_args!("fetching from partition {partition}: {error}{hint}"))
+    fn partition_error(&self, partition: i32, error: &KafkaError) -> Failure {
+        // The client knows the error codes of 2015 only, and drops the number of all others. The one
+        // that a broker has for a fetch of this client is about messages compressed with zstd.
+        if matches!(error, KafkaError::Kafka(KafkaCode::Unknown)) {
+            return Failure::Compression;
+        }
+        self.shared.outage(format_args!("fetching from partition {partition}: {error}")).into()
     }
 
     /// The messages that a cursor's share stands for, after as many more fetches as that takes.
@@ -157,29 +203,42 @@ impl KafkaSource {
         &mut self,
         index: usize,
         bytes: i32,
-        share: Share,
+        share: Option<Share>,
     ) -> Result<Vec<Message>, TopicError> {
-        let Cursor { partition, next, pause } = self.cursors[index];
-        let high_watermark = share.high_watermark;
-        if share.messages.is_empty() {
+        let Cursor { partition, next, pause, .. } = self.cursors[index];
+        let high_watermark = share.as_ref().map_or(next, |share| share.high_watermark);
+        if share.as_ref().is_some_and(|share| share.messages.is_empty()) {
             if high_watermark <= next {
                 return Ok(Vec::new());
             }
             if pause.is_some_and(|pause| pause.high_watermark == high_watermark) {
-                self.pause(index, high_watermark);
+                self.pause(index, high_watermark, PAUSE);
                 return Ok(Vec::new());
             }
         }
+        // What can't be decompressed is later than the wanted message, if smaller fetches show that.
+        let sight = |share: Option<Share>| {
+            share.map_or(Sight::Later(Vec::new()), |share| share.sight(next))
+        };
         let bytes_max = self.shared.settings.message_bytes_max.max(bytes);
-        let found = window::search(share.sight(next), bytes, bytes_max, |bytes| {
-            let mut shares = self.ask(&[(partition, next, bytes)])?;
-            let share = shares.remove(&partition);
-            Ok(share.map_or(Sight::Nothing, |share| share.sight(next)))
+        let found = window::search(sight(share), bytes, bytes_max, |bytes| {
+            match self.ask(&[(partition, next, bytes)]) {
+                Ok(mut shares) => {
+                    Ok(shares.remove(&partition).map_or(Sight::Nothing, |s| s.sight(next)))
+                }
+                Err(Failure::Compression) => Ok(Sight::Later(Vec::new())),
+                Err(Failure::Topic(error)) => Err(error),
+            }
         })?;
         match found {
             Sight::Wanted(messages) => Ok(messages),
+            Sight::Later(messages) if messages.is_empty() => {
+                self.block(index);
+                Ok(messages)
+            }
             Sight::Later(messages) => {
-                self.skip(partition, next, &messages);
+                let missing = messages.first().map_or(0, |first| first.offset - next);
+                self.shared.skip(partition, next, missing.unsigned_abs());
                 Ok(messages)
             }
             Sight::Nothing => {
@@ -191,25 +250,27 @@ impl KafkaSource {
                      goes on: a control record is passed with the next message, and a larger \
                      message is waited at until more bytes are allowed"
                 );
-                self.pause(index, high_watermark);
+                self.pause(index, high_watermark, PAUSE);
                 Ok(Vec::new())
             }
         }
     }
 
-    fn skip(&self, partition: i32, next: i64, messages: &[Message]) {
-        let missing = messages.first().map_or(0, |first| first.offset - next);
-        self.shared.skipped.fetch_add(missing.unsigned_abs(), Ordering::Relaxed);
-        tracing::warn!(
+    fn block(&mut self, index: usize) {
+        let Cursor { partition, next, .. } = self.cursors[index];
+        tracing::error!(
+            topic = self.shared.settings.topic,
             partition,
             offset = next,
-            missing,
-            "the log has no messages at these offsets"
+            "ALARM: the next message is compressed with lz4 or zstd, which the client `kafka` can't \
+             read; the partition is not read until --kafka-client (ORDERD_KAFKA_CLIENT) is `rdkafka`"
         );
+        self.cursors[index].blocked = true;
+        self.pause(index, next, PAUSE_BLOCKED);
     }
 
-    fn pause(&mut self, index: usize, high_watermark: i64) {
-        let until = self.shared.clock.now() + PAUSE;
+    fn pause(&mut self, index: usize, high_watermark: i64, pause: Duration) {
+        let until = self.shared.clock.now() + pause;
         self.cursors[index].pause = Some(Pause { until, high_watermark });
     }
 
@@ -254,11 +315,12 @@ impl Source for KafkaSource {
         if bounds.len() != partitions {
             return Err(shared.outage("a partition has lost its leader"));
         }
-        Ok(bounds)
+        let own = |bounds: &Bounds| shared.settings.reads(bounds.partition);
+        Ok(bounds.into_iter().filter(own).collect())
     }
 
     fn seek(&mut self, positions: &[(i32, i64)]) {
-        let cursor = |&(partition, next)| Cursor { partition, next, pause: None };
+        let cursor = |&(partition, next)| Cursor { partition, next, pause: None, blocked: false };
         self.cursors = positions.iter().map(cursor).collect();
     }
 
@@ -275,7 +337,7 @@ impl Source for KafkaSource {
             .iter()
             .map(|&index| (self.cursors[index].partition, self.cursors[index].next, bytes))
             .collect();
-        let mut shares = self.ask(&wanted)?;
+        let mut shares = self.ask_all(&wanted)?;
         let mut fetched = Vec::new();
         for index in ready {
             let Some(share) = shares.remove(&self.cursors[index].partition) else { continue };
@@ -283,10 +345,23 @@ impl Source for KafkaSource {
             if let Some(last) = messages.last() {
                 self.cursors[index].next = last.offset + 1;
                 self.cursors[index].pause = None;
+                self.cursors[index].blocked = false;
             }
             fetched.extend(messages);
         }
         Ok(fetched)
+    }
+
+    fn standing(&mut self) -> Result<Standing, TopicError> {
+        let blocked = self.cursors.iter().filter(|cursor| cursor.blocked);
+        let blocked: Vec<i32> = blocked.map(|cursor| cursor.partition).collect();
+        let obstacle = (!blocked.is_empty()).then(|| {
+            format!(
+                "the next messages of partitions {blocked:?} are compressed with lz4 or zstd: \
+                 reading these takes --kafka-client rdkafka"
+            )
+        });
+        Ok(Standing { reassigned: false, obstacle })
     }
 
     fn saved(&mut self, positions: &[(i32, i64)]) {

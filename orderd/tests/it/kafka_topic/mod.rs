@@ -1,9 +1,14 @@
 //! `orderd`'s source and sink on the real broker.
 
 mod broker;
+mod clients;
+#[cfg(feature = "rdkafka")]
+mod compression;
 mod logs;
 mod outages;
 mod reading;
+#[cfg(feature = "rdkafka")]
+mod secure;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -20,8 +25,10 @@ use orderd::topic::OpenSource;
 use orderd::topic::Record;
 use orderd::topic::Sink;
 use orderd::topic::Source;
+use orderd::topic::kafka::Client;
 use orderd::topic::kafka::KafkaSettings;
 use orderd::topic::kafka::KafkaTopic;
+use orderd::topic::kafka::Security;
 
 use crate::servers;
 
@@ -59,6 +66,7 @@ impl Drop for Fixture {
     }
 }
 
+/// For the pure-Rust client on the broker of 3.9.
 pub(super) fn settings(topic: &str, partitions: i32) -> KafkaSettings {
     KafkaSettings {
         brokers: servers::brokers(),
@@ -66,6 +74,9 @@ pub(super) fn settings(topic: &str, partitions: i32) -> KafkaSettings {
         group: format!("{topic}-group"),
         partitions,
         message_bytes_max: 16 << 20,
+        client: Client::Kafka,
+        security: Security::default(),
+        share: None,
     }
 }
 

@@ -15,6 +15,7 @@ use orderd::topic::Bounds;
 use orderd::topic::Message;
 use orderd::topic::OpenSource;
 use orderd::topic::Source;
+use orderd::topic::Standing;
 use orderd::topic::TopicError;
 use orderd::topic::detached::Detached;
 use orderd::topic::detached::HUNG_MAX;
@@ -116,6 +117,10 @@ impl Source for HangingSource {
     fn fetch(&mut self, _wait_max: Duration) -> Result<Vec<Message>, TopicError> {
         while !self.0.wait(Duration::from_secs(1)) {}
         Ok(Vec::new())
+    }
+
+    fn standing(&mut self) -> Result<Standing, TopicError> {
+        Ok(Standing::default())
     }
 
     fn saved(&mut self, _positions: &[(i32, i64)]) {}

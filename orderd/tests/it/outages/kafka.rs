@@ -19,8 +19,10 @@ use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
 use orderd::topic::OpenSource;
 use orderd::topic::detached::Detached;
+use orderd::topic::kafka::Client;
 use orderd::topic::kafka::KafkaSettings;
 use orderd::topic::kafka::KafkaTopic;
+use orderd::topic::kafka::Security;
 use std::fs;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -197,6 +199,9 @@ fn a_fetch_that_hangs_is_left_behind() {
         topic,
         partitions: 1,
         message_bytes_max: 1 << 20,
+        client: Client::Kafka,
+        security: Security::default(),
+        share: None,
     };
     let kafka = KafkaTopic::start(&crew, Clock::system(), settings).unwrap();
     let kafka: Arc<dyn OpenSource> = Arc::new(kafka);

@@ -25,8 +25,10 @@ use orderd::topic::Record;
 use orderd::topic::Sink;
 use orderd::topic::TopicError;
 use orderd::topic::appender::Appender;
+use orderd::topic::kafka::Client;
 use orderd::topic::kafka::KafkaSettings;
 use orderd::topic::kafka::KafkaTopic;
+use orderd::topic::kafka::Security;
 use std::io;
 use std::io::Write;
 use std::sync::Arc;
@@ -113,6 +115,9 @@ fn kafka_gets_the_orders_whose_ids_are_printed() {
         partitions: 3,
         group: "produce".to_owned(),
         message_bytes_max: 1 << 20,
+        client: Client::Kafka,
+        security: Security::default(),
+        share: None,
     };
     let topic = KafkaTopic::start(&crew, Clock::system(), settings).unwrap();
     let mut out = Vec::new();

@@ -2,7 +2,9 @@
 
 use crate::store::sample::simple;
 use orderd::embedded::Embedded;
+use orderd::store::Connect as _;
 use orderd::store::StoreError;
+use orderd::store::letters::Filter;
 use std::path::Path;
 
 /// The sentence that a folder is refused with, which must name the folder and the setting.
@@ -72,8 +74,35 @@ fn a_later_schema_is_refused() {
     let database = redb::Database::open(folder.path().join("orderd.redb")).unwrap();
     let transaction = database.begin_write().unwrap();
     let meta = redb::TableDefinition::<&str, u64>::new("meta");
-    transaction.open_table(meta).unwrap().insert("schema", 2).unwrap();
+    transaction.open_table(meta).unwrap().insert("schema", 999).unwrap();
     transaction.commit().unwrap();
     drop(database);
-    assert!(refusal(folder.path()).contains("schema version 2"));
+    assert!(refusal(folder.path()).contains("schema version 999"));
+}
+
+/// Issue: dead letters that an earlier orderd stored are there after the upgrade, and open.
+#[test]
+fn an_earlier_schema_keeps_its_dead_letters() {
+    type Letters<'a> =
+        redb::TableDefinition<'a, (&'a str, i32, i64, u32), (&'a str, &'a str, &'a [u8])>;
+    let folder = tempfile::tempdir().unwrap();
+    let database = redb::Database::create(folder.path().join("orderd.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let meta = redb::TableDefinition::<&str, u64>::new("meta");
+    transaction.open_table(meta).unwrap().insert("schema", 1).unwrap();
+    let letters: Letters<'_> = redb::TableDefinition::new("dead_letters");
+    let row = ("type", "why", &b"\0\xff"[..]);
+    transaction.open_table(letters).unwrap().insert(("orders", 3, 7, 2), row).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    for _ in 0..2 {
+        let embedded = Embedded::open(folder.path()).unwrap();
+        let mut store = embedded.connect().unwrap();
+        let letters = store.letters().list(&Filter::open(), None, 9).unwrap();
+        assert_eq!(letters.len(), 1);
+        assert_eq!(letters[0].place.to_string(), "orders/3/7/2");
+        let (found, payload) = store.letters().find(letters[0].id).unwrap().unwrap();
+        assert_eq!((found.order_uid, &payload[..]), (None, &b"\0\xff"[..]));
+        assert_eq!(store.letters().claim_unpublished(9).unwrap().len(), 1);
+    }
 }

@@ -2,12 +2,19 @@
 
 mod connecting;
 mod embedded;
+mod letters;
 mod postgres;
 mod sample;
 mod schema;
 
 use crate::servers::TestDatabase;
 use crate::servers::database;
+use letters::a_letter_that_named_no_order_replaces_none;
+use letters::a_letter_that_was_overtaken_is_refused_unless_forced;
+use letters::a_replay_lands_once;
+use letters::every_letter_is_published;
+use letters::letters_are_dropped_once_and_come_back_by_force;
+use letters::letters_are_listed_by_what_is_asked_for;
 use orderd::embedded::Embedded;
 use orderd::order::Order;
 use orderd::store::Advance;
@@ -102,6 +109,12 @@ on_each_store!(
     dead_letters_are_kept_once,
     a_batch_may_hold_no_orders,
     a_new_connection_finds_everything,
+    letters_are_listed_by_what_is_asked_for,
+    a_replay_lands_once,
+    a_letter_that_was_overtaken_is_refused_unless_forced,
+    a_letter_that_named_no_order_replaces_none,
+    letters_are_dropped_once_and_come_back_by_force,
+    every_letter_is_published,
 );
 
 fn outcomes(saved: &[(StoredOrder, Outcome)]) -> Vec<(&str, Outcome)> {

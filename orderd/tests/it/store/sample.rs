@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use orderd::order::Order;
 use orderd::order::OrderUid;
+use orderd::order::decode::Part;
 use orderd::order::document::Delivery;
 use orderd::order::document::Document;
 use orderd::order::document::Item;
@@ -109,6 +110,7 @@ pub(crate) fn dead_letter(offset: i64, element: u32, reason: &str) -> DeadLetter
         origin: Origin { partition: 0, offset, element },
         code: "required".to_owned(),
         reason: reason.to_owned(),
+        part: Part::Message,
         payload: Bytes::from_static(b"\0\xff no order"),
     }
 }

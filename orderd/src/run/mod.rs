@@ -1,5 +1,7 @@
 //! What each subcommand does, from its settings to its outcome.
 
+mod dead_letters;
+
 use crate::app;
 use crate::app::App;
 use crate::app::Event;
@@ -12,6 +14,8 @@ use crate::cli::Produce;
 use crate::cli::Serve;
 use crate::clock::Clock;
 use crate::embedded::Embedded;
+use crate::health;
+use crate::health::HealthError;
 use crate::produce;
 use crate::settings::Settings;
 use crate::settings::shown::Shown;
@@ -63,6 +67,20 @@ pub enum RunError {
     /// The topic.
     #[error(transparent)]
     Topic(#[from] TopicError),
+    /// A daemon that was asked.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    /// Some dead letters are as they were; each one's reason is among the results.
+    #[error("{left} of {asked} dead letters are as they were")]
+    DeadLetters {
+        /// How many are as they were.
+        left: u64,
+        /// How many were to be settled.
+        asked: u64,
+    },
+    /// There is no such dead letter.
+    #[error("there is no dead letter {0}")]
+    NoDeadLetter(i64),
     /// Producing.
     #[error(transparent)]
     Produce(#[from] produce::ProduceError),
@@ -85,10 +103,12 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         Command::Serve(settings) if settings.print_config => print_config(&shown),
         Command::Serve(settings) => serve(&settings),
         Command::CheckConfig(settings) => check_config(&settings, &shown),
+        Command::Health { url } => say(health::ready(&url)?),
         Command::Completions { shell } => completions(shell),
         Command::Produce(settings) => produce(&settings),
         Command::Migrate(settings) => migrate(&settings),
         Command::Positions(settings) => positions(&settings),
+        Command::DeadLetters(settings) => dead_letters::run(&settings),
     }
 }
 
@@ -194,7 +214,7 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
             produce::Target::Url { base: url.clone(), token }
         }
         None => {
-            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP)?;
+            let topic = app::kafka_topic(&crew, &clock, &settings.kafka, NO_GROUP, None)?;
             produce::Target::Topic(Arc::new(topic))
         }
     };
@@ -205,6 +225,10 @@ fn produce(settings: &Produce) -> Result<(), RunError> {
         seed: settings.seed.unwrap_or(0),
         bad_share: settings.bad,
         template: settings.template.into(),
+        watched: match std::io::stderr().is_terminal() {
+            true => produce::Watched::Terminal,
+            false => produce::Watched::Log,
+        },
     };
     // Not locked for the whole run: the process may need it when it ends early.
     let result = produce::run(&options, target, &mut std::io::stdout(), &clock, &stop);
