@@ -228,9 +228,14 @@ impl Ingest {
     /// Asks the store where each partition of the source stands and lets the source read from
     /// there.
     fn assign(&self, store: &mut dyn Store, source: &mut dyn Source) -> Result<Held, SessionError> {
-        let bounds = source.bounds()?;
+        let mut bounds = source.bounds()?;
         let starts = starts(&bounds);
         let stored = store.assign(&self.group, &self.topic, &starts)?;
+        if stored.iter().zip(&bounds).any(|(&(_, position), bounds)| position > bounds.end) {
+            // A former owner may have gone on since the bounds were read; only a log that ends
+            // before a position read earlier is too short.
+            bounds = source.bounds()?;
+        }
         let mut wanted = Vec::with_capacity(stored.len());
         let mut beyond = Vec::new();
         for (&(partition, position), bounds) in stored.iter().zip(&bounds) {

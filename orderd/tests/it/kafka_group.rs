@@ -231,11 +231,17 @@ impl Scene {
         self.ledger.lock().unwrap().len()
     }
 
+    fn saved(&self) -> usize {
+        let saved: i64 = self.ledger.lock().unwrap().iter().map(|line| line.2 - line.1).sum();
+        usize::try_from(saved).unwrap()
+    }
+
+    /// As long as it goes on: how fast that is depends on the machine.
     fn wait_saved(&self, messages: usize) {
-        wait_until("all messages are saved", || {
-            let saved: i64 = self.ledger.lock().unwrap().iter().map(|line| line.2 - line.1).sum();
-            usize::try_from(saved).unwrap() >= messages
-        });
+        while self.saved() < messages {
+            let before = self.saved();
+            wait_until("more messages are saved", || self.saved() > before);
+        }
     }
 
     /// Every offset of every partition was saved, and by one member once.

@@ -15,6 +15,8 @@ mod embedded_topic;
 mod generate;
 mod http;
 mod ingest;
+#[cfg(feature = "rdkafka")]
+mod kafka_4;
 mod kafka_client;
 #[cfg(feature = "rdkafka")]
 mod kafka_group;

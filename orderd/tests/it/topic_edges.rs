@@ -35,6 +35,8 @@ struct Watched {
     inner: Arc<dyn OpenSource>,
     store: Arc<dyn Connect>,
     earliest: i64,
+    /// Where the log ended when it was first looked at, if that isn't where it ends.
+    end_before: Arc<Mutex<Option<i64>>>,
     seeks: Arc<Mutex<Vec<(i32, i64)>>>,
     /// What was told to be saved, with the position that was stored then.
     saved: Arc<Mutex<Vec<(i64, i64)>>>,
@@ -59,6 +61,9 @@ impl Source for WatchedSource {
     fn bounds(&mut self) -> Result<Vec<Bounds>, TopicError> {
         let mut bounds = self.inner.bounds()?;
         bounds.iter_mut().for_each(|bounds| bounds.earliest = self.shared.earliest);
+        if let Some(end) = self.shared.end_before.lock().unwrap().take() {
+            bounds.iter_mut().for_each(|bounds| bounds.end = end);
+        }
         Ok(bounds)
     }
 
@@ -111,6 +116,7 @@ impl Scene {
             inner: Arc::new(topic.topic("orders", 1)),
             store: Arc::clone(&fresh.connect),
             earliest,
+            end_before: Arc::default(),
             seeks: Arc::default(),
             saved: Arc::default(),
         };
@@ -167,6 +173,19 @@ fn the_topic_is_told_what_is_saved_and_not_more() {
     scene.append(1, &["d"]);
     wait_until("the topic is told again", || scene.watched.saved.lock().unwrap().len() == 2);
     assert_eq!(*scene.watched.saved.lock().unwrap(), [(3, 3), (4, 4)]);
+}
+
+/// Issue: partitions move between instances. A position that the former owner moved on, after this
+/// one has looked where the log ends, is no alarm and is read on from.
+#[test]
+fn a_position_moved_after_the_look_at_the_log_is_read_on_from() {
+    let scene = Scene::new(0);
+    scene.append(1, &["a", "b", "c"]);
+    scene.fresh.connect.connect().unwrap().assign("orderd", "orders", &[(0, 2)]).unwrap();
+    *scene.watched.end_before.lock().unwrap() = Some(1);
+    scene.start();
+    wait_until("what lies behind the position is saved", || scene.orders() == 1);
+    assert_eq!(*scene.watched.seeks.lock().unwrap(), [(0, 2)]);
 }
 
 /// Row 4: where retention has removed what wasn't read, reading goes on at what is left.

@@ -186,14 +186,8 @@ fn instances_share_the_partitions_by_their_numbers() {
         let partitions = |instance| {
             let share = Some(Share { instance, count: 2 });
             let fixture = Fixture::new(KafkaSettings { share, ..case.settings(&topic, 5) });
-            let deadline = now() + DEADLINE;
-            // A topic that was made just now may still be without leaders, which is an outage.
-            let bounds = loop {
-                match fixture.source().bounds() {
-                    Ok(bounds) => break bounds,
-                    Err(error) => assert!(now() < deadline, "{case:?}: {error}"),
-                }
-            };
+            fixture.settle();
+            let bounds = fixture.source().bounds().unwrap();
             bounds.iter().map(|bounds| bounds.partition).collect::<Vec<_>>()
         };
         assert_eq!(partitions(0), [0, 2, 4], "{case:?}");

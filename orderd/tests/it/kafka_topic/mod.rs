@@ -5,6 +5,7 @@ mod clients;
 #[cfg(feature = "rdkafka")]
 mod compression;
 mod logs;
+mod losses;
 mod outages;
 mod reading;
 #[cfg(feature = "rdkafka")]
@@ -48,6 +49,15 @@ impl Fixture {
         let crew = Crew::new(StopToken::new());
         let kafka = KafkaTopic::start(&crew, Clock::system(), settings).unwrap();
         Self { crew, kafka }
+    }
+
+    /// Waits until the topic is there in every respect: for a moment after it was made a leader may
+    /// say that it is none, which is an outage.
+    fn settle(&self) {
+        let deadline = now() + DEADLINE;
+        while let Err(error) = OpenSource::open(&self.kafka).and_then(|mut s| s.bounds()) {
+            assert!(now() < deadline, "the topic isn't there: {error}");
+        }
     }
 
     fn source(&self) -> Box<dyn Source> {
