@@ -5,7 +5,7 @@
 //! good hasher hardly ever makes them. After every operation the whole order, all hashes and the
 //! invariants of both are compared with an order and an array in a `Vec` each.
 #![no_main]
-#![allow(dead_code, unfulfilled_lint_expectations, reason = "the engine uses the rest of them")]
+#![allow(dead_code, unused_imports, unfulfilled_lint_expectations, reason = "the engine uses the rest of them")]
 
 extern crate alloc;
 
