@@ -181,6 +181,42 @@ impl<K, V, S> Cache<K, V, S> {
         keys
     }
 
+    /// Clones of at most `limit` entries after the first `skip`, in the order of
+    /// [`keys_by_recency`](Self::keys_by_recency). Looking changes no order.
+    ///
+    /// A shard stays locked while entries are passed over and cloned: `skip` and `limit` bound
+    /// that.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::new(10);
+    /// for key in ["a", "b", "c", "d"] {
+    ///     cache.insert(key, key.len());
+    /// }
+    /// assert_eq!(cache.entries_by_recency(1, 2), [("c", 1), ("b", 1)]);
+    /// ```
+    #[must_use]
+    pub fn entries_by_recency(&self, skip: usize, limit: usize) -> Vec<(K, V)>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        let mut passed = 0;
+        let mut entries = Vec::new();
+        for shard in self.shards.lock_each() {
+            for entry in shard.entries() {
+                if entries.len() == limit {
+                    return entries;
+                }
+                if passed < skip {
+                    passed += 1;
+                } else {
+                    entries.push((entry.key.clone(), entry.value.clone()));
+                }
+            }
+        }
+        entries
+    }
+
     /// How many tickets are out: loads in progress and what they are taken for otherwise. Takes
     /// time by their number.
     ///

@@ -21,17 +21,20 @@ function keys(root) {
   return new Set([...root.querySelectorAll("[data-key]")].map((element) => element.dataset.key));
 }
 
-// Elements with a key stay the same element, so that focus and selection stay where they are.
+// Elements with a key stay the same element, so that focus and selection stay where they are. What
+// comes into a list that had some already is marked, and told to who can't see it.
 function take(fresh) {
   const before = keys(region);
   const old = new Map([...region.querySelectorAll("[data-key]")].map((e) => [e.dataset.key, e]));
-  const focused = document.activeElement?.closest("[data-key]")?.dataset.key;
+  const active = document.activeElement;
+  const focused = active?.closest("[data-key]")?.dataset.key;
+  const link = region.contains(active) ? active.getAttribute("href") : null;
   let count = 0;
   for (const element of fresh.querySelectorAll("[data-key]")) {
     const same = old.get(element.dataset.key);
     if (same && same.innerHTML === element.innerHTML) {
       element.replaceWith(same);
-    } else if (before.size > 0 && !same) {
+    } else if (arrived && before.size > 0 && !same) {
       element.classList.add("arrived");
       count += 1;
     }
@@ -41,8 +44,10 @@ function take(fresh) {
     const selector = `[data-key="${CSS.escape(focused)}"]`;
     const again = region.querySelector(selector);
     (again?.querySelector("a, button") ?? again)?.focus({ preventScroll: true });
+  } else if (link) {
+    region.querySelector(`[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
   }
-  if (count > 0 && arrived) arrived.textContent = `${arrived.dataset.text} ${count}`;
+  if (count > 0) arrived.textContent = `${arrived.dataset.text} ${count}`;
 }
 
 async function refresh() {

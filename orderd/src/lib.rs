@@ -16,6 +16,7 @@ pub mod order;
 pub mod produce;
 pub mod readings;
 pub mod run;
+pub mod series;
 pub mod settings;
 pub mod store;
 pub mod supervise;

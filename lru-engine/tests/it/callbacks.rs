@@ -151,7 +151,7 @@ pub(crate) type Method = fn(&Shared);
 
 /// Every method that locks a shard, with the key there and without where that is another way.
 #[rustfmt::skip]
-pub(crate) const METHODS: [(&str, Method); 41] = [
+pub(crate) const METHODS: [(&str, Method); 42] = [
     ("get", |cache| drop(cache.get(&Key(1)))),
     ("get, missing", |cache| drop(cache.get(&Key(9)))),
     ("get_with", |cache| { cache.get_with(&Key(1), read); }),
@@ -215,6 +215,7 @@ pub(crate) const METHODS: [(&str, Method); 41] = [
     ("tickets_out", |cache| { let _ = cache.tickets_out(); }),
     ("stats", |cache| { let _ = cache.stats(); }),
     ("keys_by_recency", |cache| drop(cache.keys_by_recency())),
+    ("entries_by_recency", |cache| drop(cache.entries_by_recency(0, 9))),
     ("for_each_by_recency", |cache| cache.for_each_by_recency(|_, value| read(value))),
     ("check_invariants", |cache| cache.check_invariants()),
 ];

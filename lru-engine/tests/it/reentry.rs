@@ -29,6 +29,7 @@ fn is_locked(call: Call, outer: &str) -> bool {
         "get",
         "peek",
         "keys_by_recency",
+        "entries_by_recency",
         "get_or_insert_with, hit",
         "get_or_insert_with_by_ref, hit",
         "get_or_insert_with_by_ref",

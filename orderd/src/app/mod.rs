@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::order::validate::Profile;
 use crate::produce;
 use crate::readings;
+use crate::series::Series;
 use crate::store::Connect;
 use crate::store::StoreError;
 use crate::store::database::Database;
@@ -153,6 +154,7 @@ impl App {
             clock: clock.clone(),
             public_hosts: settings.public_hosts.clone(),
             read_wait_max: READ_WAIT_MAX,
+            series: Series::start(&crew, &catalog, &metrics, clock)?,
             metrics: Arc::clone(&metrics),
         }));
         let limits = limits(settings, descriptors::raise());

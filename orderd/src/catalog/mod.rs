@@ -30,6 +30,7 @@ use crate::store::database::Urgency;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::bounded;
+use lru_engine::Builder;
 use lru_engine::Cache;
 use lru_engine::LoadError;
 use lru_engine::Pending;
@@ -91,9 +92,13 @@ impl fmt::Debug for Catalog {
 impl Catalog {
     /// A catalog that holds up to `capacity` orders and reads through `database`.
     pub fn new(capacity: usize, database: Database, clock: Clock) -> Arc<Self> {
+        // Weighed to know how much memory the orders take; their number is what bounds them.
+        let orders = Cache::builder().capacity(capacity).weight_capacity(u64::MAX);
+        let orders = orders.weigher(|_uid, order: &StoredOrder| order.body.len() as u64);
+        let absent = Cache::builder().capacity(ABSENT_MAX);
         Arc::new(Self {
-            orders: one_shard(capacity),
-            absent: one_shard(ABSENT_MAX),
+            orders: one_shard(orders),
+            absent: one_shard(absent),
             misses: AtomicU64::new(0),
             database,
             clock,
@@ -195,6 +200,17 @@ impl Catalog {
         self.orders.keys_by_recency()
     }
 
+    /// At most `limit` cached orders after the `skip` most recently used ones, most recently used
+    /// first. Looking uses none of them.
+    pub fn orders_by_recency(&self, skip: usize, limit: usize) -> Vec<StoredOrder> {
+        self.orders.entries_by_recency(skip, limit).into_iter().map(|(_, order)| order).collect()
+    }
+
+    /// The bytes of all cached orders, as they are served.
+    pub fn bytes(&self) -> u64 {
+        self.orders.weight()
+    }
+
     /// How many orders are cached.
     pub fn len(&self) -> usize {
         self.orders.len()
@@ -230,9 +246,8 @@ impl Catalog {
 }
 
 /// A cache whose recency order is the order of all its entries.
-fn one_shard<V>(capacity: usize) -> Arc<Cache<OrderUid, V>> {
-    let built = Cache::builder().capacity(capacity).shards(1).build();
-    Arc::new(built.expect("one shard is always legal"))
+fn one_shard<V>(builder: Builder<OrderUid, V>) -> Arc<Cache<OrderUid, V>> {
+    Arc::new(builder.shards(1).build().expect("one shard is always legal"))
 }
 
 /// An order that is being loaded, by this reader or by one before it.

@@ -45,6 +45,7 @@ use crate::http::observe::Observed;
 use crate::http::problem::Problem;
 use crate::metrics::Metrics;
 use crate::order::validate::Profile;
+use crate::series::Series;
 use crate::supervise::readiness::Readiness;
 use crate::topic::appender::Appender;
 use ::http::Request;
@@ -161,6 +162,8 @@ pub struct Parts {
     pub public_hosts: Vec<String>,
     /// How long a read may wait for the store.
     pub read_wait_max: Duration,
+    /// What `/cache` shows of the past.
+    pub series: Arc<Series>,
     /// What requests are counted in, and what `/metrics` shows.
     pub metrics: Arc<Metrics>,
 }
@@ -175,6 +178,7 @@ pub struct Service {
     profile: Profile,
     clock: Clock,
     read_wait_max: Duration,
+    series: Arc<Series>,
     metrics: Arc<Metrics>,
 }
 
@@ -189,6 +193,7 @@ impl Service {
             profile: parts.profile,
             clock: parts.clock,
             read_wait_max: parts.read_wait_max,
+            series: parts.series,
             metrics: parts.metrics,
         }
     }

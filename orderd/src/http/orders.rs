@@ -11,6 +11,8 @@ use crate::http::answer::json;
 use crate::http::conditional::Condition;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
+use crate::metrics::Metrics;
+use crate::metrics::Place;
 use crate::order::InvalidUid;
 use crate::order::OrderUid;
 use ::http::HeaderMap;
@@ -20,6 +22,7 @@ use ::http::StatusCode;
 use ::http::header;
 use ::http::request;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) static X_CACHE: HeaderName = HeaderName::from_static("x-cache");
@@ -65,22 +68,23 @@ pub(super) fn read(service: &Service, uid: &str, condition: Condition) -> Result
     match service.catalog.lookup(&uid) {
         Ok(Lookup::Hit(order)) => {
             let took = clock.now() - started;
-            found(&order, Origin::Cache, took, &condition).map(Answer::Now)
+            found(&service.metrics, &order, Origin::Cache, took, &condition).map(Answer::Now)
         }
         Ok(Lookup::Absent) => Err(not_found(&uid).read_from(Origin::Cache, clock.now() - started)),
         Ok(Lookup::Pending(pending)) => {
             let wait_max = service.read_wait_max;
+            let metrics = Arc::clone(&service.metrics);
             Ok(Answer::Later(Box::new(move || {
                 let read = pending.wait(wait_max);
                 let took = clock.now() - started;
                 let order = read.map_err(Problem::from).and_then(|order| {
                     order.ok_or_else(|| {
-                        log_read(&uid, Origin::Store, took);
+                        note_read(&metrics, &uid, Origin::Store, took);
                         not_found(&uid)
                     })
                 });
                 let order = order.map_err(|problem| problem.read_from(Origin::Store, took))?;
-                found(&order, Origin::Store, took, &condition)
+                found(&metrics, &order, Origin::Store, took, &condition)
             })))
         }
         Err(error) => Err(Problem::from(error).read_from(Origin::Store, clock.now() - started)),
@@ -95,22 +99,29 @@ impl Problem {
     }
 }
 
-/// Says where an order came from and how long that took: every hit at debug, every miss at info.
-pub(super) fn log_read(uid: &OrderUid, origin: Origin, took: Duration) {
+/// Notes where an order came from and how long that took: in the log every hit at debug, every miss
+/// at info.
+pub(super) fn note_read(metrics: &Metrics, uid: &OrderUid, origin: Origin, took: Duration) {
     let ms = milliseconds(took);
     match origin {
         Origin::Cache => tracing::debug!(order_uid = %uid, ms, "order read from the cache"),
         Origin::Store => tracing::info!(order_uid = %uid, ms, "order read from the store"),
     }
+    let place = match origin {
+        Origin::Cache => Place::Cache,
+        Origin::Store => Place::Store,
+    };
+    metrics.order_found(place, took);
 }
 
 fn found(
+    metrics: &Metrics,
     order: &StoredOrder,
     origin: Origin,
     took: Duration,
     condition: &Condition,
 ) -> Result<Response, Problem> {
-    log_read(&order.uid, origin, took);
+    note_read(metrics, &order.uid, origin, took);
     let mut response = json(StatusCode::OK, Keep::Private, order.body.clone());
     let headers = response.headers_mut();
     headers.insert(&X_CACHE, origin.x_cache());

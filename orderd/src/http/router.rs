@@ -13,6 +13,7 @@ use crate::http::health;
 use crate::http::limits::HEADER_BYTES_MAX;
 use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
+use crate::http::negotiate::Form;
 use crate::http::orders;
 use crate::http::pages;
 use crate::http::problem::Problem;
@@ -39,6 +40,9 @@ enum Route<'a> {
     Healthz,
     Readyz,
     Metrics,
+    /// The cache, in the form that the sender reads, or as JSON whatever that is.
+    Cache,
+    CacheAsJson,
     Asset(&'static Asset),
 }
 
@@ -51,6 +55,8 @@ impl<'a> Route<'a> {
             "/api/getOrder" => return Some(Self::OrderByParameter),
             "/healthz" => return Some(Self::Healthz),
             "/readyz" => return Some(Self::Readyz),
+            "/cache" => return Some(Self::Cache),
+            "/api/cache" => return Some(Self::CacheAsJson),
             "/metrics" => return Some(Self::Metrics),
             _ => {}
         }
@@ -72,6 +78,8 @@ impl<'a> Route<'a> {
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
+            Self::Cache => "/cache",
+            Self::CacheAsJson => "/api/cache",
             Self::Asset(_) => "/assets/:name",
         }
     }
@@ -131,6 +139,12 @@ fn read(
         Route::Healthz => Ok(Answer::Now(health::alive())),
         Route::Readyz => Ok(Answer::Now(health::ready(&service.readiness, service.clock.now()))),
         Route::Metrics => Ok(Answer::Now(health::metrics(&service.metrics))),
+        Route::Cache => {
+            pages::cache(service, &Query::of(&head.uri)?, context.form, context).map(Answer::Now)
+        }
+        Route::CacheAsJson => {
+            pages::cache(service, &Query::of(&head.uri)?, Form::Json, context).map(Answer::Now)
+        }
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
         Route::OrderByParameter => Err(method_not_allowed(route)),
     }

@@ -39,6 +39,31 @@ const REQUEST_SECONDS: &[f64] = &[
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
+/// From a hit (some 1 µs in a small cache) to the deadline of a read.
+const ORDER_SECONDS: &[f64] = &[
+    0.000_001,
+    0.000_002_5,
+    0.000_005,
+    0.000_01,
+    0.000_025,
+    0.000_05,
+    0.000_1,
+    0.000_25,
+    0.000_5,
+    0.001,
+    0.002_5,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+];
+
 /// From one statement on a near server to the statement's timeout.
 const STORE_SECONDS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
@@ -58,12 +83,23 @@ pub struct Ingested {
     pub duplicate: usize,
 }
 
+/// Where the answer to a read comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The cache.
+    Cache,
+    /// The store, since the cache did not have it.
+    Store,
+}
+
 /// The metrics of one daemon.
 pub struct Metrics {
     registry: Registry,
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
     reads: IntCounterVec,
+    hit_seconds: Histogram,
+    miss_seconds: Histogram,
     ingested: IntCounterVec,
     dead_letters: IntCounterVec,
     batch_orders: Histogram,
@@ -93,6 +129,8 @@ impl Metrics {
     #[rustfmt::skip]
     pub fn new() -> Self {
         let registry = Registry::new();
+        let order_seconds = histograms("orderd_order_read_duration_seconds",
+            "Time that one read of an order took, by where the answer came from.", ORDER_SECONDS, &["from"]);
         let metrics = Self {
             http_requests: counters("orderd_http_requests_total",
                 "Requests that were answered.", &["method", "route", "status"]),
@@ -100,6 +138,8 @@ impl Metrics {
                 "Time from a whole request to its answer.", REQUEST_SECONDS, &["route"]),
             reads: counters("orderd_order_reads_total",
                 "Reads of one order, by where the answer came from.", &["from"]),
+            hit_seconds: order_seconds.with_label_values(&["hit"]),
+            miss_seconds: order_seconds.with_label_values(&["miss"]),
             ingested: counters("orderd_ingest_orders_total",
                 "Orders that were taken in, by what they did to the store.", &["outcome"]),
             dead_letters: counters("orderd_dead_letters_total",
@@ -124,6 +164,7 @@ impl Metrics {
             registry,
         };
         metrics.register();
+        metrics.add(Box::new(order_seconds));
         metrics.build_reading();
         metrics.start_at_zero();
         metrics
@@ -210,6 +251,25 @@ impl Metrics {
     /// An order was read: `from` is `hit`, `miss` or `stale`.
     pub fn order_read(&self, from: &'static str) {
         self.reads.with_label_values(&[from]).inc();
+    }
+
+    /// A read of an order was answered from `place` after so long.
+    pub fn order_found(&self, place: Place, took: Duration) {
+        self.found_in(place).observe(took.as_secs_f64());
+    }
+
+    /// How many reads were answered from `place` so far, and how long they took in all.
+    pub fn orders_found(&self, place: Place) -> (u64, Duration) {
+        let found = self.found_in(place);
+        let seconds = Duration::try_from_secs_f64(found.get_sample_sum()).unwrap_or_default();
+        (found.get_sample_count(), seconds)
+    }
+
+    fn found_in(&self, place: Place) -> &Histogram {
+        match place {
+            Place::Cache => &self.hit_seconds,
+            Place::Store => &self.miss_seconds,
+        }
     }
 
     /// A batch was saved.

@@ -37,7 +37,9 @@ impl Scene {
 
     fn start(&self) -> Daemon {
         let store = ["--database-url", self.database.url(), "--write-token", TOKEN];
-        Daemon::start(&[&self.kafka()[..], &store].concat())
+        // A group of its own: the members of one group wait for each other in every rebalance.
+        let group = ["--kafka-group", &self.topic];
+        Daemon::start(&[&self.kafka()[..], &store, &group].concat())
     }
 
     /// Produces to the topic, and returns the ids.
@@ -85,7 +87,7 @@ fn orders_come_in_both_ways_and_the_lag_ends() {
         wait_until("the order is served", || daemon.get(&format!("/orders/{uid}")).status == 200);
     }
     let mut tool = ClientConfig::new();
-    tool.set("bootstrap.servers", &scene.brokers).set("group.id", "orderd");
+    tool.set("bootstrap.servers", &scene.brokers).set("group.id", &scene.topic);
     let tool: BaseConsumer = tool.create().unwrap();
     // A partition that got no order has no committed offset, which is no lag either.
     wait_until("there is no lag", || {

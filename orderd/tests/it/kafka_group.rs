@@ -170,7 +170,7 @@ impl Scene {
         let settings = KafkaSettings {
             brokers: self.brokers.clone(),
             topic: self.topic.clone(),
-            group: "orderd".to_owned(),
+            group: self.topic.clone(),
             partitions: PARTITIONS,
             message_bytes_max: 4 << 20,
             client: self.client,
@@ -202,7 +202,7 @@ impl Scene {
             readiness: Arc::new(Readiness::new()),
             metrics: Arc::default(),
             clock,
-            group: "orderd".to_owned(),
+            group: self.topic.clone(),
             topic: self.topic.clone(),
             profile: Profile::Lenient,
         };

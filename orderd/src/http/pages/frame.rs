@@ -16,6 +16,7 @@ pub(super) const REMEMBER: &str = "remember";
 pub(super) enum Section {
     None,
     Orders,
+    Cache,
 }
 
 /// The frame of one page.
@@ -46,6 +47,11 @@ impl Frame {
     /// Whether the page stands in the part of the orders.
     pub(super) fn is_orders(&self) -> bool {
         self.section == Section::Orders
+    }
+
+    /// Whether the page stands in the part of the cache.
+    pub(super) fn is_cache(&self) -> bool {
+        self.section == Section::Cache
     }
 
     /// Each language and this page in it.

@@ -13,7 +13,7 @@ use crate::http::conditional::Condition;
 use crate::http::context::Context;
 use crate::http::list::RECENT;
 use crate::http::orders::Origin;
-use crate::http::orders::log_read;
+use crate::http::orders::note_read;
 use crate::http::pages::frame::Frame;
 use crate::http::pages::frame::Section;
 use crate::http::pages::order::Card;
@@ -24,12 +24,14 @@ use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::words::State;
 use crate::http::words::Words;
+use crate::metrics::Metrics;
 use crate::order::Digest;
 use crate::order::OrderUid;
 use ::http::HeaderValue;
 use ::http::StatusCode;
 use ::http::header;
 use askama::Template;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -53,8 +55,14 @@ enum Asked {
 }
 
 impl Asked {
-    fn of(order: &StoredOrder, origin: Origin, took: Duration, reading: &Reading) -> Self {
-        log_read(&order.uid, origin, took);
+    fn of(
+        metrics: &Metrics,
+        order: &StoredOrder,
+        origin: Origin,
+        took: Duration,
+        reading: &Reading,
+    ) -> Self {
+        note_read(metrics, &order.uid, origin, took);
         match Found::of(order, origin, took, reading) {
             Ok(found) => Self::Found(Box::new(found)),
             Err(error) => Self::Failed(error),
@@ -91,6 +99,7 @@ pub(in crate::http) fn home(
         started: service.clock.now(),
         clock: service.clock.clone(),
         wait_max: service.read_wait_max,
+        metrics: Arc::clone(&service.metrics),
         condition,
         context: context.clone(),
     };
@@ -105,6 +114,7 @@ struct Home {
     started: Instant,
     clock: Clock,
     wait_max: Duration,
+    metrics: Arc<Metrics>,
     condition: Condition,
     context: Context,
 }
@@ -136,17 +146,18 @@ impl Search {
 impl Home {
     fn respond(self) -> Result<Response, Problem> {
         let deadline = self.started + self.wait_max;
+        let metrics = &self.metrics;
         let (clock, language) = (&self.clock, self.context.language);
         let reading = Reading { language, wall: clock.wall() };
         let asked = match self.search {
             Search::Done(asked) => asked,
-            Search::Hit(order, took) => Asked::of(&order, Origin::Cache, took, &reading),
+            Search::Hit(order, took) => Asked::of(metrics, &order, Origin::Cache, took, &reading),
             Search::Pending(uid, pending) => match pending.wait(self.wait_max) {
                 Ok(Some(order)) => {
-                    Asked::of(&order, Origin::Store, clock.now() - self.started, &reading)
+                    Asked::of(metrics, &order, Origin::Store, clock.now() - self.started, &reading)
                 }
                 Ok(None) => {
-                    log_read(&uid, Origin::Store, clock.now() - self.started);
+                    note_read(metrics, &uid, Origin::Store, clock.now() - self.started);
                     Asked::Unknown
                 }
                 Err(error) => Asked::Failed(error),

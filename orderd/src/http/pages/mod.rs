@@ -3,6 +3,8 @@
 //! The templates escape every value. Scripts only refresh what the server wrote, by asking for the
 //! same page again, so that there is one place that formats and escapes.
 
+mod cache;
+mod chart;
 mod frame;
 mod home;
 mod order;
@@ -27,6 +29,7 @@ use ::http::header;
 use askama::Template;
 use bytes::Bytes;
 
+pub(super) use crate::http::pages::cache::cache;
 pub(super) use crate::http::pages::home::home;
 
 /// Pages load from nowhere else, send forms nowhere else, and are framed by nobody.

@@ -69,7 +69,7 @@ impl Found {
     }
 
     pub(super) fn items(&self) -> String {
-        self.language.count(self.document.items.len())
+        self.language.count(self.document.items.len() as u64)
     }
 
     /// By reference, as templates hand over what they name.

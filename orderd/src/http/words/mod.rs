@@ -57,6 +57,7 @@ pub(super) struct Words {
     pub(super) skip: &'static str,
     pub(super) sections: &'static str,
     pub(super) orders: &'static str,
+    pub(super) cache: &'static str,
     /// From January.
     pub(super) months: [&'static str; 12],
 
@@ -129,6 +130,30 @@ pub(super) struct Words {
     pub(super) size: &'static str,
     pub(super) total: &'static str,
     pub(super) status: &'static str,
+
+    pub(super) kilobytes: &'static str,
+    pub(super) megabytes: &'static str,
+    pub(super) bytes: &'static str,
+    pub(super) entries: &'static str,
+    pub(super) of_at_most: &'static str,
+    pub(super) hit_ratio: &'static str,
+    pub(super) since_start: &'static str,
+    pub(super) hits: &'static str,
+    pub(super) misses: &'static str,
+    pub(super) evictions: &'static str,
+    pub(super) insertions: &'static str,
+    pub(super) removals: &'static str,
+    pub(super) hit_latency: &'static str,
+    pub(super) miss_latency: &'static str,
+    pub(super) half_an_hour_ago: &'static str,
+    pub(super) now: &'static str,
+    pub(super) no_samples: &'static str,
+    pub(super) by_recency: &'static str,
+    pub(super) by_recency_why: &'static str,
+    pub(super) place: &'static str,
+    pub(super) cache_empty: State,
+    pub(super) more_recent: &'static str,
+    pub(super) less_recent: &'static str,
 }
 
 impl Words {

@@ -32,8 +32,19 @@ impl Language {
     }
 
     /// A count, in groups of three digits.
-    pub(in crate::http) fn count(self, count: usize) -> String {
-        self.grouped(count as u64)
+    pub(in crate::http) fn count(self, count: u64) -> String {
+        self.grouped(count)
+    }
+
+    /// A size in the largest unit of which there is one, decimal as disks and networks count.
+    pub(in crate::http) fn bytes(self, bytes: u64) -> String {
+        let words = self.words();
+        let (number, unit) = match bytes {
+            0..1000 => (self.count(bytes), words.bytes),
+            1000..1_000_000 => (self.decimal(bytes as f64 / 1e3, 1), words.kilobytes),
+            _ => (self.decimal(bytes as f64 / 1e6, 1), words.megabytes),
+        };
+        format!("{number}{NO_BREAK_SPACE}{unit}")
     }
 
     fn grouped(self, number: u64) -> String {
@@ -161,6 +172,14 @@ mod tests {
             let took = Duration::from_micros(micros);
             assert_eq!(Language::English.milliseconds(took), english);
             assert_eq!(Language::Russian.milliseconds(took), russian);
+        }
+        for (bytes, english, russian) in [
+            (999, "999\u{a0}bytes", "999\u{a0}байт"),
+            (1500, "1.5\u{a0}kB", "1,5\u{a0}кБ"),
+            (12_345_678, "12.3\u{a0}MB", "12,3\u{a0}МБ"),
+        ] {
+            assert_eq!(Language::English.bytes(bytes), english);
+            assert_eq!(Language::Russian.bytes(bytes), russian);
         }
         assert_eq!(Language::English.percent("12"), "12%");
         assert_eq!(Language::Russian.percent("12"), "12\u{a0}%");

@@ -41,6 +41,8 @@ pub(super) struct Held {
     pub(super) cursors: BTreeMap<i32, i64>,
     /// What is saved, and not yet committed to the group.
     pub(super) saved: BTreeMap<i32, i64>,
+    /// The last commit failed, which was logged.
+    commits_fail: bool,
     /// Since the owner was told last.
     pub(super) changed: bool,
     /// Why the library didn't take an answer of this member, which it now waits for.
@@ -78,7 +80,22 @@ impl Member {
         let committed =
             self.list(&saved).and_then(|list| consumer.commit(&list, CommitMode::Async));
         if let Err(error) = committed {
-            tracing::debug!(%error, "the group's offsets can't be committed");
+            self.put_back(saved, &error);
+        }
+    }
+
+    /// Keeps what wasn't committed for the next time, unless it was overtaken or is another's now:
+    /// otherwise the lag of a topic in which nothing more happens would be shown for ever.
+    fn put_back(&self, saved: impl IntoIterator<Item = (i32, i64)>, error: &KafkaError) {
+        let mut held = self.held();
+        for (partition, offset) in saved {
+            if held.cursors.contains_key(&partition) {
+                held.saved.entry(partition).or_insert(offset);
+            }
+        }
+        if !std::mem::replace(&mut held.commits_fail, true) {
+            let group = &self.shared.settings.group;
+            tracing::warn!(group, %error, "the group's offsets can't be committed");
         }
     }
 
@@ -141,10 +158,23 @@ impl ConsumerContext for Member {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        if let Err(error) = result {
-            let group = &self.shared.settings.group;
-            tracing::warn!(group, %error, "the group's offsets can't be committed");
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let elements = offsets.elements_for_topic(&self.shared.settings.topic);
+        let failed = |result: &KafkaResult<()>, error: KafkaResult<()>| match result {
+            Err(error) => Some(error.clone()),
+            Ok(()) => error.err(),
+        };
+        let mut error = None;
+        let mut saved = Vec::new();
+        for element in elements {
+            if let Some(reason) = failed(&result, element.error()) {
+                saved.extend(element.offset().to_raw().map(|offset| (element.partition(), offset)));
+                error = Some(reason);
+            }
+        }
+        match error {
+            Some(error) => self.put_back(saved, &error),
+            None => self.held().commits_fail = false,
         }
     }
 }

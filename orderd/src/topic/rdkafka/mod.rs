@@ -97,13 +97,15 @@ impl Told {
         if matches!(facility, "FAIL" | "ERROR") {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.to_owned());
         }
-        // Every rise of a backoff is a line at level "error"; what it comes to is told once, by
-        // whoever the client belongs to.
+        // Every rise of a backoff is a line at level "error", every failed commit a warning; what
+        // these come to is told once, by whoever the client belongs to.
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(target: "librdkafka", facility, "{line}");
             }
-            RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, "{line}"),
+            RDKafkaLogLevel::Warning if facility != "COMMITFAIL" => {
+                tracing::warn!(target: "librdkafka", facility, "{line}");
+            }
             _ => tracing::debug!(target: "librdkafka", facility, "{line}"),
         }
     }

@@ -118,7 +118,11 @@ impl RdkafkaSource {
         if added.count() > 0 {
             self.consumer.incremental_assign(&added)?;
         }
-        member.held().cursors = wanted;
+        let mut held = member.held();
+        // What lies before is saved, be it by another member: a partition in which nothing more
+        // happens would show its lag for ever.
+        held.saved.extend(&wanted);
+        held.cursors = wanted;
         Ok(())
     }
 

@@ -113,6 +113,32 @@ fn orders_appear_as_they_arrive() {
     }
 }
 
+/// Row 23: the page of the cache keeps itself current, and using it changes no order of entries.
+#[test]
+fn the_cache_is_shown_as_it_changes() {
+    let browser = Browser::start();
+    for server in SERVERS {
+        let site = Site::start(server);
+        let orders = orders(2);
+        site.save(&orders);
+        let (first, second) = (orders[0].uid().as_str(), orders[1].uid().as_str());
+        site.get(&format!("/orders/{first}"));
+        let tab = browser.tab(AT_A_DESK);
+        tab.open(&format!("{}/cache", origin(&site)));
+        let shown = "[...document.querySelectorAll('[data-key]')].map((e) => e.dataset.key).join()";
+        assert_eq!(tab.evaluate(shown), first, "{server:?}");
+        site.get(&format!("/orders/{second}"));
+        tab.wait_until(&format!("{shown} === '{second},{first}'"));
+        assert_sees(&tab, &["Live", "0.0%"]);
+        site.get(&format!("/orders/{first}"));
+        site.series.sample();
+        tab.wait_until(&format!("{shown} === '{first},{second}'"));
+        assert_sees(&tab, &["33.3%"]);
+        tab.wait_until("document.querySelector('path.values').getAttribute('d') !== ''");
+        tab.close(&origin(&site));
+    }
+}
+
 /// Issue: a list that failed with its page comes by itself when the database is back.
 #[test]
 fn a_list_that_failed_comes_by_itself() {

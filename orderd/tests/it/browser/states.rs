@@ -12,6 +12,8 @@ use crate::browser::parsed;
 use crate::http::site::Mode;
 use crate::http::site::SERVERS;
 use crate::http::site::Site;
+use orderd::order::Order;
+use orderd::series::SAMPLES_MAX;
 
 /// Row 17 and row 18: the home page, the order, and every state in which there is none, with their
 /// real status codes; at a desk and on a phone, in both languages, light and dark.
@@ -25,6 +27,7 @@ fn each_page_is_shown_in_each_state() {
             let look = Look { tab: &tab, site: &site, reader };
             look.nothing_yet();
             look.orders();
+            look.cache();
             look.no_order();
             look.the_database_is_away();
             tab.forgive_failures();
@@ -53,6 +56,7 @@ impl Look<'_> {
 
     fn nothing_yet(&self) {
         self.at("home-empty", "/", 200, ["No orders yet", "Заказов пока нет"]);
+        self.at("cache-empty", "/cache", 200, ["The cache is empty", "Кэш пуст"]);
     }
 
     fn orders(&self) {
@@ -70,6 +74,29 @@ impl Look<'_> {
         let of_many = saved.iter().max_by_key(|order| order.document().items.len()).unwrap();
         let target = format!("/?uid={}", of_many.uid());
         self.at("order-of-many-items", &target, 200, ["Items", "Состав заказа"]);
+    }
+
+    /// After a time in which the share of hits went up and down.
+    fn cache(&self) {
+        let saved = orders(90);
+        self.site.save(&saved);
+        for round in 0..SAMPLES_MAX {
+            let reads = 1 + round / 60 % 2;
+            for uid in saved.iter().cycle().skip(round / 4).take(reads).map(Order::uid) {
+                self.site.get(&format!("/orders/{uid}"));
+            }
+            self.site.series.sample();
+        }
+        self.at("cache", "/cache", 200, ["Entries by recency", "Записи по давности"]);
+        let line = "document.querySelector('path.values').getTotalLength()";
+        assert!(self.tab.evaluate(line).as_f64() > Some(500.0), "the chart has a line");
+        let rows = "document.querySelectorAll('.entries tbody tr').length";
+        assert_eq!(self.tab.evaluate(rows), 50);
+        let next = "document.querySelector('a[rel=next]').click()";
+        assert_eq!(self.tab.loading(|| drop(self.tab.evaluate(next))), 200);
+        let place = "document.querySelector('.entries tbody td').innerText";
+        assert_eq!(self.tab.evaluate(place), "51");
+        check(self.tab, self.site, self.reader, "cache-second-page");
     }
 
     fn no_order(&self) {

@@ -1,5 +1,6 @@
 //! The HTTP interface from the outside: every test runs on both servers.
 
+mod cache;
 mod hostile;
 mod lists;
 mod pages;

@@ -12,10 +12,12 @@ use orderd::embedded::Embedded;
 use orderd::http;
 use orderd::http::Limits;
 use orderd::http::Writes;
+use orderd::metrics::Metrics;
 use orderd::order::Order;
 use orderd::order::OrderUid;
 use orderd::order::decode::decode;
 use orderd::order::validate::Profile;
+use orderd::series::Series;
 use orderd::store::Advance;
 use orderd::store::Batch;
 use orderd::store::Connect;
@@ -66,6 +68,7 @@ pub(crate) enum Mode {
 pub(crate) struct Site {
     pub(crate) server: Server,
     pub(crate) readiness: Arc<Readiness>,
+    pub(crate) series: Arc<Series>,
     pub(crate) address: SocketAddr,
     pub(crate) crew: Crew,
     embedded: Embedded,
@@ -189,6 +192,9 @@ impl Site {
         let clock = Clock::system();
         let database = Database::start(&crew, &connect, &clock, 2).unwrap();
         let catalog = Catalog::new(1000, database, clock.clone());
+        let metrics = Arc::<Metrics>::default();
+        let series = Series::new(Arc::clone(&catalog), Arc::clone(&metrics), clock.clone());
+        let series = Arc::new(series);
         let topic = Arc::new(embedded.topic("orders", 1));
         let readiness = Arc::new(Readiness::new());
         let service = Arc::new(http::Service::new(http::Parts {
@@ -198,9 +204,10 @@ impl Site {
             writes,
             profile: Profile::Lenient,
             clock,
+            series: Arc::clone(&series),
             public_hosts: vec!["orders.example.com".to_owned()],
             read_wait_max,
-            metrics: Arc::default(),
+            metrics,
         }));
         let listener = http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
@@ -209,7 +216,7 @@ impl Site {
             Server::TinyHttp => http::serve_tiny(&crew, listener, service, limits).unwrap(),
         }
         let _folder = folder;
-        Self { server, readiness, address, crew, embedded, switch, release, _folder }
+        Self { server, readiness, series, address, crew, embedded, switch, release, _folder }
     }
 
     pub(crate) fn set(&self, mode: Mode) {
