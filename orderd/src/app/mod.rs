@@ -5,15 +5,15 @@
 //! Then everything that may have to wait for a server starts on threads of its own, and HTTP serves
 //! from the first moment: cached orders, health, and 503 for what isn't there yet.
 //!
-//! The [`watch`] over the store runs the migrations at its first contact. Then ingest begins, and
+//! The watch over the store runs the migrations at its first contact. Then ingest begins, and
 //! warm-up as soon as the listener, if the store has one, hears what other instances replace. A
 //! store that answers that a *setting* is wrong (a password, a database's name) ends the daemon by
 //! an [`Event::Fatal`]; one that doesn't answer is waited for.
 //!
 //! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests
-//! are drained, what still waits for a server is cut, the hot set is saved, threads are joined; all of it within the
-//! deadline of the settings. What hangs in a library's call even then is named and left behind; the
-//! store's positions say where it was.
+//! are drained, what still waits for a server is cut, the hot set is saved, threads are
+//! joined; all of it within the deadline of the settings. What hangs in a library's call even then is
+//! named and left behind; the store's positions say where it was.
 
 mod topics;
 mod watch;
