@@ -171,6 +171,7 @@ fn read(
             pages::cache(service, &Query::of(&head.uri)?, Form::Json, context).map(Answer::Now)
         }
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
+        Route::Letters if context.form == Form::Page => Ok(Answer::Now(pages::letters(context))),
         Route::Letters => letters::page(service, head),
         Route::Letter(id) => letters::one(service, head, id),
         Route::OrderByParameter | Route::LetterAction(..) => Err(method_not_allowed(route)),
