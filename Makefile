@@ -32,11 +32,16 @@ bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of thei
 # The fuzzer asks for compiler options that a stable compiler has and hides.
 fuzz: cargo ## fuzz each target for a minute (gets cargo-fuzz; needs a C++ compiler)
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
-	@mkdir -p fuzz/corpus/lru_ops fuzz/corpus/order_decode
+	@mkdir -p fuzz/corpus/lru_ops fuzz/corpus/order_decode fuzz/corpus/letter_envelope \
+		fuzz/corpus/query_cursor
 	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run lru_ops fuzz/corpus/lru_ops \
 		-- -max_total_time=60
 	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run order_decode fuzz/corpus/order_decode \
 		fuzz/seeds/order_decode -- -max_total_time=60
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run letter_envelope fuzz/corpus/letter_envelope \
+		-- -max_total_time=60
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run query_cursor fuzz/corpus/query_cursor \
+		-- -max_total_time=60
 
 model: cargo ## try every order of threads through the engine's parts (loom), and random ones through all of it
 	RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \

@@ -14,12 +14,14 @@
 //! deadline of the settings. What hangs in a library's call even then is named and left behind; the
 //! store's positions say where it was.
 
+mod topics;
 mod watch;
 
 use crate::app::watch::Watch;
 use crate::catalog::Catalog;
 use crate::cli;
 use crate::clock::Clock;
+use crate::dead_letters::Feed;
 use crate::embedded::Embedded;
 use crate::http;
 use crate::ingest::Ingest;
@@ -42,8 +44,6 @@ use crate::topic::OpenSink;
 use crate::topic::OpenSource;
 use crate::topic::TopicError;
 use crate::topic::appender::Appender;
-use crate::topic::detached::CALL_WAIT_MAX;
-use crate::topic::detached::Detached;
 use crate::topic::kafka::KafkaSettings;
 use crate::topic::kafka::KafkaTopic;
 use crate::topic::kafka::Share;
@@ -122,6 +122,8 @@ struct Outside {
     connect: Arc<dyn Connect>,
     sources: Arc<dyn OpenSource>,
     sinks: Arc<dyn OpenSink>,
+    /// The topic of dead letters.
+    letters: Option<Feed>,
 }
 
 impl App {
@@ -216,15 +218,17 @@ impl App {
             notify: self.notify.clone(),
             clock: clock.clone(),
         };
-        let mut pending = Some((ingest, warm));
+        let feed = outside.letters;
+        let mut pending = Some((ingest, warm, feed));
         self.intake.spawn_restarting("store-watch", move |stop| {
             if !watch.first_contact(stop) {
                 return;
             }
             // Not again after a panic of the watch: these are threads of their own.
-            if let Some((ingest, warm)) = pending.take() {
+            if let Some((ingest, warm, feed)) = pending.take() {
                 let started = warmup::start(&crew, &catalog, warm)
-                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)));
+                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)))
+                    .and_then(|()| topics::start(&crew, feed));
                 if started.is_err() {
                     watch.fatal("the system gives the daemon no more threads".to_owned());
                 }
@@ -352,27 +356,13 @@ fn outside(
         _ => {
             let share = settings.instance;
             let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group, share)?;
-            detached(topic, intake, crew, cut)
+            topics::detached(topic, intake, crew, cut)
         }
     };
+    let sinks_of_letters = topics::sinks(intake, cut, clock, settings, embedded.as_ref())?;
+    let letters = sinks_of_letters.map(|sinks| Feed { connect: Arc::clone(&connect), sinks });
     tracing::info!(store = connect.name(), topic = sources.name(), "orders");
-    Ok(Outside { connect, sources, sinks })
-}
-
-/// Reading ends with intake, since nothing is lost by it; what is being written may end until the
-/// cut.
-fn detached(
-    topic: KafkaTopic,
-    intake: &Arc<Crew>,
-    crew: &Arc<Crew>,
-    cut: &StopToken,
-) -> (Arc<dyn OpenSource>, Arc<dyn OpenSink>) {
-    let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) =
-        (Arc::new(topic.clone()), Arc::new(topic));
-    let stop = intake.stop_token().clone();
-    let sources = Detached::new(sources, intake, "kafka-source", CALL_WAIT_MAX, stop);
-    let sinks = Detached::new(sinks, crew, "kafka-sink", CALL_WAIT_MAX, cut.clone());
-    (Arc::new(sources), Arc::new(sinks))
+    Ok(Outside { connect, sources, sinks, letters })
 }
 
 /// The topic that the settings name. Its thread becomes a member of `crew`.

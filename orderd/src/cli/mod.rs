@@ -174,6 +174,12 @@ pub struct Serve {
         value_parser = NonEmptyStringValueParser::new())]
     pub kafka_group: String,
 
+    /// The topic that dead letters are copied to, such as orders_dlq: on Kafka if orders come from
+    /// there, else in the data folder. They are kept in the database in either case.
+    #[arg(long, env = "ORDERD_DEAD_LETTER_TOPIC", value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new())]
+    pub dead_letter_topic: Option<String>,
+
     /// Read only every n-th partition: instance i of n, from 0, written i/n. Without it the client
     /// `rdkafka` shares the partitions among all members of the group, and `kafka` reads them all.
     #[arg(long, env = "ORDERD_INSTANCE", value_name = "I/N", allow_hyphen_values = true,
@@ -259,7 +265,7 @@ pub struct Serve {
 
 /// The settings of `orderd produce`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("target").args(["url", "kafka_brokers"]).required(true))]
+#[command(group = ArgGroup::new("target").args(["url", "kafka_brokers", "list_damage"]).required(true))]
 pub struct Produce {
     /// A running daemon to send orders to, such as http://127.0.0.1:8081.
     #[arg(long, env = "ORDERD_URL", value_name = "URL")]
@@ -295,6 +301,11 @@ pub struct Produce {
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", allow_negative_numbers = true,
         value_parser = share)]
     pub bad: f64,
+
+    /// Print the kinds of damage that --bad does, one a line: name, code and description, separated
+    /// by tabs.
+    #[arg(long)]
+    pub list_damage: bool,
 
     /// What the orders are made from.
     #[arg(long, default_value = "random", value_name = "TEMPLATE")]

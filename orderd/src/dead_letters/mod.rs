@@ -9,6 +9,7 @@
 
 mod desk;
 mod envelope;
+mod feed;
 
 use crate::order::OrderUid;
 use crate::order::decode::decode_again;
@@ -22,6 +23,7 @@ use std::fmt;
 
 pub use crate::dead_letters::desk::Desk;
 pub use crate::dead_letters::envelope::Envelope;
+pub use crate::dead_letters::feed::Feed;
 pub use crate::store::Outcome;
 pub use crate::store::letters::{Filter, Force, Letter, Letters, Refusal, Replayed, State};
 

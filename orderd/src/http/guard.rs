@@ -1,4 +1,5 @@
-//! Who may write: the checks that every request that changes something must pass.
+//! Who may write: the checks that every request that changes something must pass, and those that
+//! read what only writers may.
 //!
 //! A page on a foreign site can make a browser send requests to this daemon. Such a request shows
 //! itself by its `Origin`, by `Sec-Fetch-Site`, or, when a foreign name was pointed at this
@@ -66,7 +67,7 @@ impl Guard {
     /// Lets a request that writes pass, or says why not.
     pub(super) fn check(&self, head: &request::Parts) -> Result<(), Problem> {
         if let Writes::Off = self.writes {
-            let detail = "Writing orders over HTTP is turned off.";
+            let detail = "Writing over HTTP, and reading dead letters, is turned off.";
             return Err(Problem::new(StatusCode::FORBIDDEN, "writes_off", detail));
         }
         let host = self.own_host(head)?;
@@ -118,7 +119,7 @@ fn check_token(head: &request::Parts, token: &Token) -> Result<(), Problem> {
             Ok(())
         }
         _ => {
-            let detail = "Writing needs the token, as Authorization: Bearer.";
+            let detail = "This needs the token, as Authorization: Bearer.";
             let challenge = HeaderValue::from_static("Bearer");
             Err(Problem::new(StatusCode::UNAUTHORIZED, "token_required", detail)
                 .with(header::WWW_AUTHENTICATE, challenge))

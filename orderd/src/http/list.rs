@@ -109,7 +109,7 @@ fn body(orders: &[StoredOrder], next: Option<&str>, shape: Shape) -> Bytes {
     Bytes::from(body)
 }
 
-fn parse_limit(text: &str) -> Result<usize, Problem> {
+pub(super) fn parse_limit(text: &str) -> Result<usize, Problem> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(limit) if digits && (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
@@ -120,7 +120,7 @@ fn parse_limit(text: &str) -> Result<usize, Problem> {
     }
 }
 
-fn parse_cursor(text: &str) -> Result<i64, Problem> {
+pub(super) fn parse_cursor(text: &str) -> Result<i64, Problem> {
     cursor::decode(text).ok_or_else(|| {
         let detail = "The parameter cursor is the next_cursor of an earlier answer.";
         Problem::bad_request("bad_cursor", detail)

@@ -18,9 +18,12 @@ mod assets;
 mod conditional;
 mod context;
 mod cursor;
+#[cfg(fuzzing)]
+pub mod fuzzed;
 mod guard;
 mod head;
 mod health;
+mod letters;
 mod limits;
 mod list;
 mod listen;
@@ -38,6 +41,7 @@ mod words;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::dead_letters::Desk;
 use crate::http::answer::Answer;
 use crate::http::context::Context;
 use crate::http::guard::Guard;
@@ -180,12 +184,17 @@ pub struct Service {
     read_wait_max: Duration,
     series: Arc<Series>,
     metrics: Arc<Metrics>,
+    desk: Desk,
 }
 
 impl Service {
     /// The handlers over these parts.
     pub fn new(parts: Parts) -> Self {
+        let catalog = Arc::clone(&parts.catalog);
+        let clock = parts.clock.clone();
+        let desk = Desk::new(catalog, parts.profile, clock, parts.read_wait_max);
         Self {
+            desk,
             catalog: parts.catalog,
             appender: parts.appender,
             readiness: parts.readiness,

@@ -10,6 +10,8 @@ use crate::http::assets::Asset;
 use crate::http::conditional::Condition;
 use crate::http::context::Context;
 use crate::http::health;
+use crate::http::letters;
+use crate::http::letters::Action;
 use crate::http::limits::HEADER_BYTES_MAX;
 use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
@@ -43,6 +45,10 @@ enum Route<'a> {
     /// The cache, in the form that the sender reads, or as JSON whatever that is.
     Cache,
     CacheAsJson,
+    Letters,
+    /// The id as it stands in the path.
+    Letter(&'a str),
+    LetterAction(&'a str, Action),
     Asset(&'static Asset),
 }
 
@@ -58,13 +64,24 @@ impl<'a> Route<'a> {
             "/cache" => return Some(Self::Cache),
             "/api/cache" => return Some(Self::CacheAsJson),
             "/metrics" => return Some(Self::Metrics),
+            "/dead-letters" => return Some(Self::Letters),
             _ => {}
         }
         let one = |uid: &'a str| (!uid.contains('/')).then_some(Self::Order(uid));
         ["/orders/", "/order/", "/api/order/"]
             .into_iter()
             .find_map(|prefix| path.strip_prefix(prefix).and_then(one))
+            .or_else(|| path.strip_prefix("/dead-letters/").and_then(Self::of_letter))
             .or_else(|| assets::find(path).map(Self::Asset))
+    }
+
+    fn of_letter(path: &'a str) -> Option<Self> {
+        match path.split_once('/') {
+            None => Some(Self::Letter(path)),
+            Some((id, "replay")) => Some(Self::LetterAction(id, Action::Replay)),
+            Some((id, "drop")) => Some(Self::LetterAction(id, Action::Drop)),
+            Some(_) => None,
+        }
     }
 
     /// The route as documentation writes it, whatever the path.
@@ -80,6 +97,10 @@ impl<'a> Route<'a> {
             Self::Metrics => "/metrics",
             Self::Cache => "/cache",
             Self::CacheAsJson => "/api/cache",
+            Self::Letters => "/dead-letters",
+            Self::Letter(_) => "/dead-letters/:id",
+            Self::LetterAction(_, Action::Replay) => "/dead-letters/:id/replay",
+            Self::LetterAction(_, Action::Drop) => "/dead-letters/:id/drop",
             Self::Asset(_) => "/assets/:name",
         }
     }
@@ -87,6 +108,8 @@ impl<'a> Route<'a> {
     fn allowed(self) -> &'static str {
         match self {
             Self::Orders | Self::OrderByParameter => "GET, HEAD, POST, OPTIONS",
+            Self::Letter(_) => "GET, HEAD, DELETE, OPTIONS",
+            Self::LetterAction(..) => "POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
     }
@@ -116,6 +139,8 @@ pub(super) fn answer(
             let uid = orders::uid_of_parameter(head, body)?;
             orders::read(service, &uid, Condition::of(head))
         }
+        (Route::LetterAction(id, action), &Method::POST) => letters::act(service, head, id, action),
+        (Route::Letter(id), &Method::DELETE) => letters::act(service, head, id, Action::Drop),
         (_, &Method::GET | &Method::HEAD) => read(service, route, head, context),
         _ => Err(method_not_allowed(route)),
     }
@@ -146,7 +171,10 @@ fn read(
             pages::cache(service, &Query::of(&head.uri)?, Form::Json, context).map(Answer::Now)
         }
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
-        Route::OrderByParameter => Err(method_not_allowed(route)),
+        Route::Letters if context.form == Form::Page => Ok(Answer::Now(pages::letters(context))),
+        Route::Letters => letters::page(service, head),
+        Route::Letter(id) => letters::one(service, head, id),
+        Route::OrderByParameter | Route::LetterAction(..) => Err(method_not_allowed(route)),
     }
 }
 
@@ -200,6 +228,7 @@ fn method_not_allowed(route: Route<'_>) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use super::Action;
     use super::Route;
 
     /// Rows 15 and 16: every path of the seeds has its handler, and nothing near them has.
@@ -213,6 +242,12 @@ mod tests {
         assert_eq!(Route::of("/orders"), Some(Route::Orders));
         assert_eq!(Route::of("/api/orders/recent"), Some(Route::Recent));
         assert_eq!(Route::of("/api/getOrder"), Some(Route::OrderByParameter));
+        assert_eq!(Route::of("/dead-letters/7"), Some(Route::Letter("7")));
+        let replay = Route::LetterAction("7", Action::Replay);
+        assert_eq!(Route::of("/dead-letters/7/replay"), Some(replay));
+        for path in ["/dead-letters/7/", "/dead-letters/7/replay/", "/dead-letters/7/other"] {
+            assert_eq!(Route::of(path), None, "{path}");
+        }
         for path in ["", "*", "//", "/orders/a/b", "/Orders", "/assets/", "/assets/../x"] {
             assert_eq!(Route::of(path), None, "{path}");
         }

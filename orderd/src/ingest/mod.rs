@@ -27,6 +27,7 @@
 //! Ingest never skips a message, never writes to the cache what isn't committed, and never reads a
 //! clock for anything but a log line and the strict profile's `date_created`.
 
+mod alarm;
 mod batch;
 mod ended;
 
@@ -34,6 +35,7 @@ use crate::backoff::Backoff;
 use crate::catalog::Catalog;
 use crate::catalog::StoredOrder;
 use crate::clock::Clock;
+use crate::ingest::alarm::Alarm;
 use crate::ingest::ended::SessionError;
 use crate::metrics::Ingested;
 use crate::metrics::Metrics;
@@ -168,6 +170,7 @@ impl Ingest {
         self.catalog.invalidate(&*doubtful);
         doubtful.clear();
         let mut limit = BATCH_MAX;
+        let mut alarm = Alarm::default();
         let mut bounds_at = self.clock.now() + BOUNDS_EVERY;
         while !stop.is_stopped() {
             let Standing { reassigned, obstacle } = source.standing()?;
@@ -181,8 +184,13 @@ impl Ingest {
                 let taken = batch::first(messages.make_contiguous(), limit);
                 let (batch, count) = self.batch(taken, &held.positions);
                 match self.save(&mut *store, source, &batch, received_at) {
-                    Ok(()) => {
+                    Ok(letters) => {
                         messages.drain(..count);
+                        let elements = batch.orders.len() + batch.dead_letters.len();
+                        if alarm::is_mostly_poison(letters, elements) {
+                            self.metrics.batch_poisoned();
+                            alarm.count(&self.topic, letters, self.clock.now());
+                        }
                         held.positions.extend(batch.advances.iter().map(|a| (a.partition, a.to)));
                         limit = (limit * 2).min(BATCH_MAX);
                         self.confirm(obstacle.as_deref());
@@ -291,14 +299,14 @@ impl Ingest {
         (batch, count)
     }
 
-    /// Steps 3 to 6.
+    /// Steps 3 to 6. Returns how many elements became dead letters.
     fn save(
         &self,
         store: &mut dyn Store,
         source: &mut dyn Source,
         batch: &Batch,
         received_at: Instant,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let started_at = self.clock.now();
         let writes = self.catalog.begin_writes(batch.orders.iter().map(|i| i.order.uid()));
         // On an error the writes are dropped here, which forgets these orders: after an unknown
@@ -325,18 +333,19 @@ impl Ingest {
             let DeadLetter { origin, reason, .. } = letter;
             tracing::error!(topic = self.topic, ?origin, reason, "refused by the store");
         }
+        let dead_letters = batch.dead_letters.len() + refused.len();
         tracing::info!(
             topic = self.topic,
             inserted = counted.inserted,
             replaced = counted.replaced,
             duplicate = counted.duplicate,
-            dead_letters = batch.dead_letters.len() + refused.len(),
+            dead_letters,
             waited_ms = started_at.duration_since(received_at).as_millis(),
             save_ms = saved_at.duration_since(started_at).as_millis(),
             cache_ms = self.clock.now().duration_since(saved_at).as_millis(),
             "a batch is saved and cached"
         );
-        Ok(())
+        Ok(dead_letters)
     }
 }
 

@@ -107,6 +107,7 @@ pub struct Metrics {
     store_seconds: HistogramVec,
     store_errors: IntCounterVec,
     restarts: IntCounter,
+    poisoned: IntCounter,
     next_offset: IntGaugeVec,
     lag: IntGaugeVec,
     message_time: IntGaugeVec,
@@ -154,6 +155,8 @@ impl Metrics {
                 "Reads and transactions of the store that failed.", &["kind"]),
             restarts: counter("orderd_ingest_restarts_total",
                 "How often ingest started over from the stored positions."),
+            poisoned: counter("orderd_ingest_poisoned_batches_total",
+                "Batches of at least 20 of which more than half became dead letters."),
             next_offset: gauges("orderd_ingest_next_offset",
                 "The offset before which everything is saved.", &["topic", "partition"]),
             lag: gauges("orderd_ingest_lag_messages",
@@ -171,7 +174,7 @@ impl Metrics {
     }
 
     fn register(&self) {
-        let observed: [Box<dyn Collector>; 13] = [
+        let observed: [Box<dyn Collector>; 14] = [
             Box::new(self.http_requests.clone()),
             Box::new(self.http_seconds.clone()),
             Box::new(self.reads.clone()),
@@ -182,6 +185,7 @@ impl Metrics {
             Box::new(self.store_seconds.clone()),
             Box::new(self.store_errors.clone()),
             Box::new(self.restarts.clone()),
+            Box::new(self.poisoned.clone()),
             Box::new(self.next_offset.clone()),
             Box::new(self.lag.clone()),
             Box::new(self.message_time.clone()),
@@ -283,6 +287,11 @@ impl Metrics {
     /// A message became a dead letter for the reason with this code.
     pub fn dead_letter(&self, code: &str) {
         self.dead_letters.with_label_values(&[code]).inc();
+    }
+
+    /// Most of a batch became dead letters.
+    pub fn batch_poisoned(&self) {
+        self.poisoned.inc();
     }
 
     /// Ingest starts over.

@@ -14,6 +14,7 @@ use crate::cli::Produce;
 use crate::cli::Serve;
 use crate::clock::Clock;
 use crate::embedded::Embedded;
+use crate::generate::damage::Damage;
 use crate::health;
 use crate::health::HealthError;
 use crate::produce;
@@ -203,6 +204,13 @@ fn positions(settings: &cli::Positions) -> Result<(), RunError> {
 }
 
 fn produce(settings: &Produce) -> Result<(), RunError> {
+    if settings.list_damage {
+        for damage in Damage::ALL {
+            let (name, code) = (damage.name(), damage.code().as_str());
+            say(format_args!("{name}\t{code}\t{}", damage.description()))?;
+        }
+        return Ok(());
+    }
     let stop = StopToken::new();
     let on_stop = stop.clone();
     let signals = Watching::start(move || on_stop.stop())?;

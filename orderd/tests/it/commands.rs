@@ -202,3 +202,15 @@ fn positions_are_listed_and_set() {
     let refused = daemon::run(&["positions", "list", "--data-dir", folder]);
     assert!(!refused.status.success() && refused.stderr.contains("in use"), "{}", refused.stderr);
 }
+
+/// Issue: the 50 kinds of damage are listed, each with the code that it is refused with.
+#[test]
+fn the_kinds_of_damage_are_listed() {
+    let ended = daemon::run(&["produce", "--list-damage"]);
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let lines: Vec<Vec<&str>> = ended.stdout.lines().map(|l| l.split('\t').collect()).collect();
+    assert_eq!(lines.len(), 50);
+    assert_eq!(lines.iter().map(|fields| fields[0]).collect::<HashSet<_>>().len(), 50);
+    assert!(lines.iter().all(|fields| fields.len() == 3 && fields[2].ends_with('.')), "{lines:?}");
+    assert!(lines.contains(&vec!["leap_second", "format", "The date_created has a 60th second."]));
+}

@@ -2,6 +2,7 @@
 
 mod commands;
 mod desk;
+mod topic;
 
 use crate::daemon::Daemon;
 use crate::daemon::wait_until;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod hostile;
+mod letters;
 mod lists;
 mod pages;
 mod protocol;

@@ -256,6 +256,21 @@ impl Site {
         store.save(&batch).unwrap();
     }
 
+    /// Saves dead letters, as ingest would; their messages lie at the offsets from 0 on.
+    pub(crate) fn save_letters(&self, letters: &[DeadLetter]) {
+        let mut store = self.embedded.connect().unwrap();
+        let from = store.assign("site", "orders", &[(0, 0)]).unwrap()[0].1;
+        let to = from + i64::try_from(letters.len()).unwrap();
+        let batch = Batch {
+            group: "site".to_owned(),
+            topic: "orders".to_owned(),
+            advances: vec![Advance { partition: 0, from, to }],
+            orders: Vec::new(),
+            dead_letters: letters.to_vec(),
+        };
+        store.save(&batch).unwrap();
+    }
+
     /// The keys and values of all messages of the topic.
     pub(crate) fn messages(&self) -> Vec<(String, String)> {
         let mut source = self.embedded.topic("orders", 1).open().unwrap();
