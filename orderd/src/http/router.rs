@@ -42,13 +42,13 @@ enum Route<'a> {
     Healthz,
     Readyz,
     Metrics,
-    /// The cache, in the form that the sender reads, or as JSON whatever that is.
-    Cache,
-    CacheAsJson,
     Letters,
     /// The id as it stands in the path.
     Letter(&'a str),
     LetterAction(&'a str, Action),
+    /// The cache, in the form that the sender reads, or as JSON whatever that is.
+    Cache,
+    CacheAsJson,
     Asset(&'static Asset),
 }
 
@@ -95,12 +95,12 @@ impl<'a> Route<'a> {
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
-            Self::Cache => "/cache",
-            Self::CacheAsJson => "/api/cache",
             Self::Letters => "/dead-letters",
             Self::Letter(_) => "/dead-letters/:id",
             Self::LetterAction(_, Action::Replay) => "/dead-letters/:id/replay",
             Self::LetterAction(_, Action::Drop) => "/dead-letters/:id/drop",
+            Self::Cache => "/cache",
+            Self::CacheAsJson => "/api/cache",
             Self::Asset(_) => "/assets/:name",
         }
     }
