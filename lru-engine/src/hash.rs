@@ -21,6 +21,11 @@ use core::hash::Hasher;
 /// seed differs from process to process and from instance to instance. It is not cryptographic.
 /// Which algorithm it is may change in any release.
 ///
+/// Keys in a row spread over shards and index as by chance, whatever the seed. (Without foldhash's
+/// last step one seed in a hundred put 5000 of them into 32 shards with a chi-square above 6 for
+/// each degree of freedom, and into 512 chunks above 12; with it, of 400 seeds, the worst was 2.1 and
+/// 1.2: 2026-11-20.)
+///
 /// ```
 /// use lru_engine::{DefaultHasher, LruMap};
 ///
@@ -29,7 +34,7 @@ use core::hash::Hasher;
 /// assert_eq!(map.get("one"), Some(&1));
 /// ```
 #[derive(Clone, Default)]
-pub struct DefaultHasher(foldhash::fast::RandomState);
+pub struct DefaultHasher(foldhash::quality::RandomState);
 
 impl BuildHasher for DefaultHasher {
     type Hasher = KeyHasher;
@@ -59,7 +64,7 @@ impl fmt::Debug for DefaultHasher {
 /// assert_eq!(a.finish(), b.finish());
 /// ```
 #[derive(Clone)]
-pub struct KeyHasher(foldhash::fast::FoldHasher<'static>);
+pub struct KeyHasher(foldhash::quality::FoldHasher<'static>);
 
 /// Passes each width on to foldhash, which has a fast path for it.
 macro_rules! forward {
@@ -112,6 +117,35 @@ mod tests {
         for shard_bits in 0..=SHARD_BITS_MAX {
             assert_eq!(shard_position(tag_and_position, shard_bits), 0);
             assert_eq!(shard_position(u64::MAX, shard_bits), (1 << shard_bits) - 1);
+        }
+    }
+
+    /// Record of the budget: keys in a row spread as by chance over the shards and over the index,
+    /// whatever the seed. The chi-square for each degree of freedom is 1 on average; at 31 degrees
+    /// one of 400 is expected above 2, and none above 3.
+    #[test]
+    fn keys_in_a_row_spread_whatever_the_seed() {
+        const KEYS: u64 = 5_000;
+        let chi_square = |count: usize, place: &dyn Fn(u64) -> usize| {
+            let mut found = vec![0.0_f64; count];
+            (0..KEYS).for_each(|key| found[place(key)] += 1.0);
+            let expected = KEYS as f64 / count as f64;
+            let of = |found: &f64| (found - expected) * (found - expected) / expected;
+            found.iter().map(of).sum::<f64>() / (count - 1) as f64
+        };
+        for seed in 1..=400_u64 {
+            let shared = Box::leak(Box::new(foldhash::SharedSeed::from_u64(seed)));
+            let hash = |key: u64| {
+                let mut hasher = KeyHasher(foldhash::quality::FoldHasher::with_seed(!seed, shared));
+                hasher.write_u64(key * 1_000);
+                hasher.finish()
+            };
+            let shards = chi_square(32, &|key| shard_position(hash(key), 5));
+            let chunks = chi_square(512, &|key| hash(key) as usize % 512);
+            let tags = chi_square(256, &|key| (hash(key) >> 24) as usize % 256);
+            assert!(shards < 3.0, "seed {seed}: {shards} over shards");
+            assert!(chunks < 1.5, "seed {seed}: {chunks} over chunks");
+            assert!(tags < 1.6, "seed {seed}: {tags} over tags");
         }
     }
 

@@ -142,6 +142,7 @@ mod mark;
 mod models;
 #[cfg(feature = "std")]
 mod outstanding;
+mod prefetch;
 #[cfg(feature = "std")]
 mod room;
 #[cfg(all(feature = "std", test, shuttle))]

@@ -52,7 +52,9 @@ const SLEEP_FIRST: Duration = Duration::from_micros(20);
 #[cfg(not(loom))]
 const SLEEP_MAX: Duration = Duration::from_millis(1);
 
-/// A value behind a lock.
+/// A value behind a lock. The word lies at its beginning, in one cache line with what the value has
+/// there.
+#[repr(C)]
 pub(crate) struct Lock<T> {
     word: AtomicBool,
     value: UnsafeCell<T>,

@@ -20,6 +20,9 @@ use std::ptr;
 /// How many caches one thread may be inside of, each within user code of the one before.
 const DEPTH_MAX: usize = 16;
 
+/// How many of these are not the outermost.
+const NESTED_MAX: usize = DEPTH_MAX - 1;
+
 #[cfg(not(any(loom, shuttle)))]
 thread_local! {
     static INSIDE: Inside = const { Inside::new() };
@@ -40,36 +43,39 @@ pub(crate) fn thread_number() -> usize {
     INSIDE.with(|inside| ptr::from_ref(inside).addr())
 }
 
-/// The caches that a thread is inside of, outermost first.
+/// The caches that a thread is inside of.
 struct Inside {
+    /// The outermost, or 0: by far the most often there is no other.
+    outermost: Cell<usize>,
+    /// How many others there are, and which, outermost first.
     depth: Cell<usize>,
-    caches: [Cell<usize>; DEPTH_MAX],
+    nested: [Cell<usize>; NESTED_MAX],
 }
 
 impl Inside {
     const fn new() -> Self {
-        Self { depth: Cell::new(0), caches: [const { Cell::new(0) }; DEPTH_MAX] }
+        let nested = [const { Cell::new(0) }; NESTED_MAX];
+        Self { outermost: Cell::new(0), depth: Cell::new(0), nested }
     }
 }
 
 /// Notes, for as long as it lives, that this thread is inside a cache. It stays on its thread
-/// because the lock's guard beside it does.
+/// because the lock's guard beside it does. Marks are dropped in the reverse of their order.
 #[derive(Debug)]
 pub(crate) struct Mark(());
 
 impl Mark {
-    /// Enters the cache whose shards lie at the address `cache`.
+    /// Enters the cache whose shards lie at the address `cache`, which is not 0.
     ///
     /// Panics if this thread is inside that cache already, or inside of `DEPTH_MAX` others.
     #[inline]
     pub(crate) fn enter(cache: usize) -> Self {
         INSIDE.with(|inside| {
-            let depth = inside.depth.get();
-            if depth > 0 {
-                check_nested(inside, depth, cache);
+            if inside.outermost.get() == 0 {
+                inside.outermost.set(cache);
+            } else {
+                enter_nested(inside, cache);
             }
-            inside.caches[depth].set(cache);
-            inside.depth.set(depth + 1);
         });
         Self(())
     }
@@ -78,21 +84,36 @@ impl Mark {
 impl Drop for Mark {
     #[inline]
     fn drop(&mut self) {
-        INSIDE.with(|inside| inside.depth.set(inside.depth.get() - 1));
+        INSIDE.with(|inside| {
+            if inside.depth.get() == 0 {
+                inside.outermost.set(0);
+            } else {
+                leave_nested(inside);
+            }
+        });
     }
 }
 
 #[cold]
-fn check_nested(inside: &Inside, depth: usize, cache: usize) {
-    let entered = inside.caches[..depth].iter().any(|noted| noted.get() == cache);
+fn leave_nested(inside: &Inside) {
+    inside.depth.set(inside.depth.get() - 1);
+}
+
+#[cold]
+fn enter_nested(inside: &Inside, cache: usize) {
+    let depth = inside.depth.get();
+    let mut nested = inside.nested[..depth].iter();
+    let entered = inside.outermost.get() == cache || nested.any(|noted| noted.get() == cache);
     assert!(
         !entered,
         "a cache was used inside its own `Eq`, `Clone` or closure, where one of its shards is \
          locked: use it after that call has returned"
     );
     assert!(
-        depth < DEPTH_MAX,
+        depth < NESTED_MAX,
         "{DEPTH_MAX} caches are used inside one another's `Eq`, `Clone` or closures, the most \
          that are allowed"
     );
+    inside.nested[depth].set(cache);
+    inside.depth.set(depth + 1);
 }

@@ -53,6 +53,7 @@ impl<K, V> Displaced<K, V> {
     ///
     /// The spare key goes before the value is returned: a destructor that panics after a function
     /// has its result ready makes Rust leak the result (rust-lang/rust#47949).
+    #[inline]
     pub(crate) fn into_replaced(self) -> Option<V> {
         match self {
             Self::Replaced(key, value) => {
@@ -72,22 +73,31 @@ pub(crate) struct Cleared<K, V> {
 }
 
 /// An LRU of at most `capacity` entries.
+///
+/// In this order all that a hit reads and writes of it lies in one cache line, together with the
+/// word of a lock in front of it: threads that take turns at a shard move one line to and fro.
+/// Where the compiler chose the order it was three, and hits of 2 threads took 1.05 times as long
+/// (2026-11-20, 100 k entries).
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Shard<K, V> {
-    arena: Arena<Entry<K, V>>,
     index: Index,
+    hits: u64,
+    arena: Arena<Entry<K, V>>,
+    /// All counts but that of hits.
+    counts: Stats,
     capacity: usize,
-    stats: Stats,
 }
 
 impl<K, V> Shard<K, V> {
     /// An empty shard. Above [`SLOTS_MAX`] the capacity is [`SLOTS_MAX`].
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            arena: Arena::new(),
             index: Index::new(),
+            hits: 0,
+            arena: Arena::new(),
+            counts: Stats::default(),
             capacity: capacity.min(SLOTS_MAX),
-            stats: Stats::default(),
         }
     }
 
@@ -96,7 +106,7 @@ impl<K, V> Shard<K, V> {
     }
 
     pub(crate) const fn stats(&self) -> Stats {
-        self.stats
+        Stats { hits: self.hits, ..self.counts }
     }
 
     /// Whether there is no room for one more entry.
@@ -121,7 +131,7 @@ impl<K, V> Shard<K, V> {
 
     /// Counts an entry that is weighed and was refused.
     pub(crate) fn count_refusal(&mut self) {
-        self.stats.weight_refusals += 1;
+        self.counts.weight_refusals += 1;
     }
 
     /// The entries, most recently used first.
@@ -141,14 +151,14 @@ impl<K, V> Shard<K, V> {
             let entry = unsafe { self.arena.item_unchecked(SlotId(position)) };
             key.equivalent(&entry.key)
         };
-        self.index.find(hash as u32, matches).map(SlotId)
+        self.index.find(hash, matches).map(SlotId)
     }
 
     /// The slot of some entry of this hash, as far as hashes are stored. Runs no user code.
     pub(crate) fn find_of_hash(&self, hash: u64) -> Option<SlotId> {
         let hashes = self.arena.hashes();
         let matches = |position: u32| hashes[position as usize] == hash as u32;
-        self.index.find(hash as u32, matches).map(SlotId)
+        self.index.find(hash, matches).map(SlotId)
     }
 
     /// The value of a key, left where it is in the order, and not counted.
@@ -168,10 +178,10 @@ impl<K, V> Shard<K, V> {
         Q: Equivalent<K> + ?Sized,
     {
         let Some(id) = self.find(hash, key) else {
-            self.stats.misses += 1;
+            self.counts.misses += 1;
             return None;
         };
-        self.stats.hits += 1;
+        self.hits += 1;
         // SAFETY: `find` takes it from the index, which holds no position but those of the arena's
         // items, and nothing has been removed since.
         let entry = unsafe { self.arena.touch_unchecked(id) };
@@ -188,32 +198,36 @@ impl<K, V> Shard<K, V> {
         value: V,
     ) -> Displaced<K, V> {
         if let Some(id) = found {
-            self.stats.replacements += 1;
+            self.counts.replacements += 1;
             let former = mem::replace(&mut self.arena.touch(id).value, value);
             return Displaced::Replaced(key, former);
+        }
+        if self.len() < self.capacity {
+            self.insert_growing(hash as u32, Entry { key, value });
+            return Displaced::Nothing;
         }
         if self.capacity == 0 {
             return Displaced::Refused(key, value);
         }
-        self.stats.inserts += 1;
-        let entry = Entry { key, value };
-        let hash = hash as u32;
-        if self.len() < self.capacity {
-            self.reserve_one();
-            let id = self.arena.push_front(hash, entry);
-            self.index.insert(hash, id.0);
-            return Displaced::Nothing;
-        }
-        self.stats.evictions += 1;
-        let evicted = self.replace_back(hash, entry);
-        Displaced::Evicted(evicted.key, evicted.value)
+        self.insert_evicting(hash, key, value)
+    }
+
+    /// Makes an entry, whose key is not there, the most recently used, in a place of its own.
+    // Out of line, for a cache is full most of its life, and evicts the faster.
+    #[inline(never)]
+    fn insert_growing(&mut self, hash: u32, entry: Entry<K, V>) {
+        self.reserve_one();
+        self.counts.inserts += 1;
+        let id = self.arena.push_front(hash, entry);
+        self.index.insert(hash, id.0);
     }
 
     /// Makes an entry, whose key is not there, the most recently used, in the place of the least
     /// recently used one, whatever room there is. The shard must not be empty.
+    #[inline]
     pub(crate) fn insert_evicting(&mut self, hash: u64, key: K, value: V) -> Displaced<K, V> {
-        self.stats.inserts += 1;
-        self.stats.evictions += 1;
+        self.counts.inserts += 1;
+        self.counts.evictions += 1;
         let evicted = self.replace_back(hash as u32, Entry { key, value });
         Displaced::Evicted(evicted.key, evicted.value)
     }
@@ -221,8 +235,8 @@ impl<K, V> Shard<K, V> {
     /// Takes the least recently used entry out, to make room elsewhere.
     pub(crate) fn evict_back(&mut self) -> Option<(K, V)> {
         let entry = self.pop_back()?;
-        self.stats.removals -= 1;
-        self.stats.evictions += 1;
+        self.counts.removals -= 1;
+        self.counts.evictions += 1;
         Some(entry)
     }
 
@@ -238,7 +252,7 @@ impl<K, V> Shard<K, V> {
         let reason = match found {
             Some(_) => RefusedReason::Present,
             None if self.len() < self.capacity => {
-                self.stats.inserts += 1;
+                self.counts.inserts += 1;
                 self.reserve_one();
                 let hash = hash as u32;
                 let id = self.arena.push_back(hash, Entry { key, value });
@@ -252,7 +266,7 @@ impl<K, V> Shard<K, V> {
 
     /// Counts an entry that [`insert_cold`](Self::insert_cold) did not take.
     pub(crate) fn refuse_cold(&mut self, key: K, value: V, reason: RefusedReason) -> Refused<K, V> {
-        self.stats.cold_refusals += 1;
+        self.counts.cold_refusals += 1;
         Refused { key, value, reason }
     }
 
@@ -272,7 +286,7 @@ impl<K, V> Shard<K, V> {
 
     /// Takes everything out, memory included.
     pub(crate) fn clear(&mut self) -> Cleared<K, V> {
-        self.stats.removals += self.len() as u64;
+        self.counts.removals += self.len() as u64;
         Cleared {
             _arena: mem::replace(&mut self.arena, Arena::new()),
             _index: mem::replace(&mut self.index, Index::new()),
@@ -287,17 +301,22 @@ impl<K, V> Shard<K, V> {
 
     /// Puts an entry into the slot of the least recently used one, as the most recently used.
     /// The circle only turns: no link is written.
+    #[inline]
     fn replace_back(&mut self, hash: u32, entry: Entry<K, V>) -> Entry<K, V> {
         let id = self.arena.back().expect("a full shard of capacity above 0 has a last entry");
         self.index.remove(id.0, self.arena.hashes());
         let evicted = self.arena.replace_to_front(id, hash, entry);
         self.index.insert(hash, id.0);
+        // What the next eviction here takes out of the index, and whom it makes the last.
+        if let Some(next) = self.arena.prefetch_back() {
+            self.index.prefetch(next);
+        }
         evicted
     }
 
     /// Takes the entry of a slot out, which [`find`](Self::find) has found.
     pub(crate) fn remove_slot(&mut self, id: SlotId) -> (K, V) {
-        self.stats.removals += 1;
+        self.counts.removals += 1;
         self.index.remove(id.0, self.arena.hashes());
         if let Some(last) = self.arena.last().filter(|last| *last != id) {
             self.index.reposition(last.0, id.0, self.arena.hashes());
@@ -314,13 +333,19 @@ impl<K, V> Shard<K, V> {
         self.arena.check_invariants();
         assert!(self.len() <= self.capacity, "{} entries of {}", self.len(), self.capacity);
         self.index.check_invariants(self.arena.hashes());
-        let stats = self.stats;
+        let stats = self.counts;
         assert_eq!(
             stats.inserts - stats.evictions - stats.removals,
             self.len() as u64,
             "the counts do not add up to the length"
         );
     }
+}
+
+#[cfg(test)]
+impl<K, V> Shard<K, V> {
+    /// Where that ends what a hit reads and writes, in bytes.
+    pub(crate) const HIT_END: usize = mem::offset_of!(Self, arena) + Arena::<Entry<K, V>>::HIT_END;
 }
 
 #[cfg(test)]

@@ -49,8 +49,9 @@ use crate::sync::Guard;
 #[cfg(any(loom, shuttle))]
 use crate::sync::Lock;
 
-/// What one lock guards.
+/// What one lock guards; in front the shard, of which see the layout.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Guarded<K, V> {
     pub(crate) shard: Shard<K, V>,
     outstanding: Outstanding<K, V>,
@@ -359,6 +360,17 @@ impl<K, V> Deref for Locked<'_, K, V> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use std::mem;
+
+    /// Documentation of `Shard`: a hit moves one cache line of its shard from core to core.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn what_a_hit_writes_of_a_shard_lies_in_one_cache_line() {
+        let word = align_of::<Guarded<String, String>>();
+        assert_eq!(mem::offset_of!(Guarded<String, String>, shard), 0);
+        assert!(word + Shard::<String, String>::HIT_END <= 64);
+        assert!(word + Shard::<u8, u8>::HIT_END <= 64);
+    }
 
     /// Documentation of `Builder::shards`: a power of two, and no more shards than entries.
     #[test]

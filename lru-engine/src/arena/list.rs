@@ -26,6 +26,8 @@
 
 use alloc::vec::Vec;
 
+use crate::prefetch::prefetch;
+
 /// The most nodes that a list can have: positions are 32 bits wide, and the largest is
 /// [`SlotId::NIL`].
 pub(crate) const SLOTS_MAX: usize = (u32::MAX - 1) as usize;
@@ -123,6 +125,16 @@ impl<T> List<T> {
     /// The neighbour that was used less recently.
     pub(crate) fn older(&self, id: SlotId) -> Option<SlotId> {
         (id != self.tail).then(|| self.nodes[id.position()].links.next)
+    }
+
+    /// Has the processor fetch the neighbour that was used more recently, if there is one.
+    #[inline]
+    pub(crate) fn prefetch_newer(&self, id: SlotId) {
+        // The `prev` of the head means nothing, and may be no position.
+        let newer = self.nodes.get(id.position()).map(|node| node.links.prev);
+        if let Some(node) = newer.and_then(|newer| self.nodes.get(newer.position())) {
+            prefetch(&node.links);
+        }
     }
 
     /// Adds an item as the most recently used.

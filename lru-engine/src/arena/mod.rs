@@ -18,8 +18,9 @@ use crate::arena::list::reserve_one;
 pub(crate) use crate::arena::list::SLOTS_MAX;
 pub(crate) use crate::arena::list::SlotId;
 
-/// The recency list, and a hash for each of its positions.
+/// The recency list, and a hash for each of its positions. The list lies in front: a hit reads it.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Arena<T> {
     list: List<T>,
     hashes: Vec<u32>,
@@ -114,6 +115,15 @@ impl<T> Arena<T> {
         unsafe { self.list.move_to_front_unchecked(id) }
     }
 
+    /// Has the processor fetch the item that is the least recently used one but one. Returns the
+    /// hash of the least recently used one.
+    #[inline]
+    pub(crate) fn prefetch_back(&self) -> Option<u32> {
+        let back = self.back()?;
+        self.list.prefetch_newer(back);
+        self.hashes.get(back.position()).copied()
+    }
+
     /// Takes an item out. The [`last`](Self::last) item moves to its position.
     pub(crate) fn remove(&mut self, id: SlotId) -> T {
         self.hashes.swap_remove(id.position());
@@ -177,6 +187,12 @@ impl<T> Arena<T> {
         self.list.check_invariants();
         assert_eq!(self.hashes.len(), self.len(), "items and hashes differ in number");
     }
+}
+
+#[cfg(test)]
+impl<T> Arena<T> {
+    /// Where that ends what a hit reads and writes, in bytes.
+    pub(crate) const HIT_END: usize = core::mem::offset_of!(Self, hashes);
 }
 
 #[cfg(test)]

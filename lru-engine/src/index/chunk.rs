@@ -36,7 +36,7 @@ pub(super) enum Whereabouts {
 
 /// A set of lanes, one bit each.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lanes(u16);
+pub(super) struct Lanes(u32);
 
 impl Lanes {
     /// The first lane that `is` says yes to.
@@ -72,7 +72,7 @@ impl Chunk {
     /// The entry, among those of this tag, whose position `is` says yes to: lane and position.
     #[inline]
     pub(super) fn find(&self, tag: u8, mut is: impl FnMut(u32) -> bool) -> Option<(usize, u32)> {
-        let lanes = Lanes(self.equal_tags(tag) & self.occupied);
+        let lanes = Lanes(self.equal_tags(tag) & u32::from(self.occupied));
         let lane = lanes.find(|lane| is(self.position(lane)))?;
         Some((lane, self.position(lane)))
     }
@@ -80,7 +80,7 @@ impl Chunk {
     /// A bit for each lane whose tag is this one, occupied or not. Higher bits mean nothing.
     #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
     #[inline]
-    fn equal_tags(&self, tag: u8) -> u16 {
+    fn equal_tags(&self, tag: u8) -> u32 {
         use core::arch::x86_64 as sse;
         let line = core::ptr::from_ref(self).cast::<sse::__m128i>();
         // SAFETY: a chunk has 64 bytes, all of them initialised, and is aligned to 64.
@@ -91,13 +91,13 @@ impl Chunk {
         let equal = unsafe { sse::_mm_cmpeq_epi8(held, asked) };
         // SAFETY: as above.
         let bits = unsafe { sse::_mm_movemask_epi8(equal) };
-        bits as u16
+        bits.cast_unsigned()
     }
 
     #[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
     #[inline]
-    fn equal_tags(&self, tag: u8) -> u16 {
-        let bit = |(lane, held): (usize, &u8)| u16::from(*held == tag) << lane;
+    fn equal_tags(&self, tag: u8) -> u32 {
+        let bit = |(lane, held): (usize, &u8)| u32::from(*held == tag) << lane;
         self.tags.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit)
     }
 
@@ -143,7 +143,7 @@ impl Chunk {
 
     /// The displaced entry whose position `is` says yes to: lane and position.
     pub(super) fn find_displaced(&self, mut is: impl FnMut(u32) -> bool) -> Option<(usize, u32)> {
-        let lane = Lanes(self.displaced).find(|lane| is(self.positions[lane]))?;
+        let lane = Lanes(u32::from(self.displaced)).find(|lane| is(self.positions[lane]))?;
         Some((lane, self.positions[lane]))
     }
 

@@ -18,11 +18,12 @@
 
 mod chunk;
 
+use alloc::boxed::Box;
 use alloc::vec;
-use alloc::vec::Vec;
 
 use crate::index::chunk::Chunk;
 use crate::index::chunk::Whereabouts;
+use crate::prefetch::prefetch;
 
 /// Entries for each chunk, on average, above which the index grows: 8 of 12 lanes.
 const LOAD_MAX: usize = 8;
@@ -38,25 +39,33 @@ const fn tag(hash: u32) -> u8 {
 #[derive(Debug)]
 pub(crate) struct Index {
     /// As many as a power of two, or none.
-    chunks: Vec<Chunk>,
-    /// The bits of a hash that choose the chunk.
-    mask: usize,
+    chunks: Box<[Chunk]>,
 }
 
 impl Index {
     /// An empty index, which has allocated nothing.
-    pub(crate) const fn new() -> Self {
-        Self { chunks: Vec::new(), mask: 0 }
+    pub(crate) fn new() -> Self {
+        Self { chunks: Box::default() }
+    }
+
+    /// The bits of a hash that choose the chunk.
+    #[inline]
+    const fn mask(&self) -> usize {
+        self.chunks.len().wrapping_sub(1)
     }
 
     /// The position, among those of entries with this tag, that `is` says yes to.
+    ///
+    /// The hash is whole here, for to cut it takes a hit two instructions: there are never as many
+    /// as 2³² chunks, so its upper half chooses nothing.
     #[inline]
-    pub(crate) fn find(&self, hash: u32, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
-        let home = self.home(hash);
+    pub(crate) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
+        let home = hash as usize & self.mask();
         let chunk = self.chunks.get(home)?;
-        match chunk.find(tag(hash), &mut is) {
+        let tag = tag(hash as u32);
+        match chunk.find(tag, &mut is) {
             Some((_, position)) => Some(position),
-            None if chunk.is_full() => self.find_after(home, tag(hash), is),
+            None if chunk.is_full() => self.find_after(home, tag, is),
             None => None,
         }
     }
@@ -95,6 +104,14 @@ impl Index {
         }
     }
 
+    /// Has the processor fetch where an entry of this hash lies, most likely.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u32) {
+        if let Some(chunk) = self.chunks.get(self.home(hash)) {
+            prefetch(chunk);
+        }
+    }
+
     /// Takes a position out. `hashes` has the hash of every position that is held.
     #[inline]
     pub(crate) fn remove(&mut self, position: u32, hashes: &[u32]) {
@@ -124,8 +141,7 @@ impl Index {
     #[cold]
     fn grow(&mut self, hashes: &[u32]) {
         let count = (hashes.len() + 1).div_ceil(LOAD_MAX).next_power_of_two();
-        self.chunks = vec![Chunk::EMPTY; count];
-        self.mask = count - 1;
+        self.chunks = vec![Chunk::EMPTY; count].into_boxed_slice();
         for (position, &hash) in hashes.iter().enumerate() {
             self.insert(hash, position as u32);
         }
@@ -176,7 +192,7 @@ impl Index {
 
     #[inline]
     const fn home(&self, hash: u32) -> usize {
-        hash as usize & self.mask
+        hash as usize & self.mask()
     }
 
     fn whereabouts(&self, hash: u32, chunk: usize) -> Whereabouts {
@@ -185,12 +201,12 @@ impl Index {
 
     #[inline]
     const fn after(&self, chunk: usize) -> usize {
-        (chunk + 1) & self.mask
+        (chunk + 1) & self.mask()
     }
 
     /// The steps from one chunk to another, round the end.
     const fn distance(&self, from: usize, to: usize) -> usize {
-        to.wrapping_sub(from) & self.mask
+        to.wrapping_sub(from) & self.mask()
     }
 }
 
@@ -242,7 +258,7 @@ mod tests {
     }
 
     fn finds(index: &Index, hash: u32, position: u32) -> bool {
-        index.find(hash, |held| held == position).is_some()
+        index.find(u64::from(hash), |held| held == position).is_some()
     }
 
     /// Issue: an own table. Whatever is removed in whatever order, the rest is found; entries that

@@ -33,8 +33,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("app",       &["backoff", "catalog", "cli", "clock", "dead_letters", "embedded", "http",
                     "ingest", "metrics", "order", "produce", "readings", "series", "store",
                     "supervise", "systemd", "topic", "warmup"]),
-    ("run",       &["app", "cli", "clock", "dead_letters", "embedded", "generate", "health", "order",
-                    "produce", "settings", "store", "supervise", "topic"]),
+    ("run",       &["app", "cli", "clock", "dead_letters", "embedded", "generate", "health",
+                    "order", "produce", "settings", "store", "supervise", "topic"]),
     ("main",      &[]),
     ("lib",       &[]),
 ];
