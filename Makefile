@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check bench fuzz model readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check drill contract bench fuzz model portable readme up migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,11 +20,19 @@ test-here:
 	$(CARGO) test --workspace --exclude benches --all-features
 	$(CARGO) test --package benches
 
+drill: cargo libraries ## the long drills: minutes of real use and real faults, each ending in a table
+	ORDERD_DRILL=long $(CARGO) test --package orderd --all-features --test it drill -- \
+		--nocapture --test-threads 1
+
 check: cargo libraries ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --package benches --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude benches --all-features --no-deps
+
+drill: cargo ## run the drills at full length, each ending in a table of figures
+	$(SERVERS) env ORDERD_DRILL=1 $(CARGO) test --release --package orderd --all-features \
+		--test drill -- --nocapture --test-threads=1
 
 bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of their own
 	$(CARGO) bench --package benches
@@ -32,16 +40,11 @@ bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of thei
 # The fuzzer asks for compiler options that a stable compiler has and hides.
 fuzz: cargo ## fuzz each target for a minute (gets cargo-fuzz; needs a C++ compiler)
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
-	@mkdir -p fuzz/corpus/lru_ops fuzz/corpus/order_decode fuzz/corpus/letter_envelope \
-		fuzz/corpus/query_cursor
-	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run lru_ops fuzz/corpus/lru_ops \
-		-- -max_total_time=60
-	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run order_decode fuzz/corpus/order_decode \
-		fuzz/seeds/order_decode -- -max_total_time=60
-	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run letter_envelope fuzz/corpus/letter_envelope \
-		-- -max_total_time=60
-	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run query_cursor fuzz/corpus/query_cursor \
-		-- -max_total_time=60
+	for target in lru_ops weighed_ops parts_ops order_decode letter_envelope query_cursor; do \
+		mkdir -p fuzz/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $$target fuzz/corpus/$$target \
+			$$(ls -d fuzz/seeds/$$target 2>/dev/null) -- -max_total_time=60 || exit 1; \
+	done
 
 model: cargo ## try every order of threads through the engine's parts (loom), and random ones through all of it
 	RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 CARGO_TARGET_DIR=target/loom \
@@ -54,6 +57,14 @@ readme: cargo ## write the README's table of settings anew, from the code
 
 up: ## PostgreSQL, Kafka, orderd and a producer in containers
 	docker compose up --build
+
+contract: cargo ## ask a daemon all that its OpenAPI document promises (gets schemathesis; needs python3)
+	orderd/tests/contract/run
+
+portable: cargo ## build the engine without std, and test it with 32-bit addresses (rustup; gcc-multilib)
+	rustup target add thumbv7m-none-eabi i686-unknown-linux-gnu
+	$(CARGO) check --package lru-engine --no-default-features --target thumbv7m-none-eabi
+	$(CARGO) test --package lru-engine --lib --tests --target i686-unknown-linux-gnu
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate

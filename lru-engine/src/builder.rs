@@ -127,7 +127,7 @@ impl<K, V, S> Builder<K, V, S> {
     /// each entry of the capacity. One shard keeps the exact order over all entries; more let
     /// more threads work at once.
     ///
-    /// Default: 32 for each core, but at least 128 entries for each shard.
+    /// Default: 32 for each core, but at least 256 entries for each shard.
     ///
     /// ```
     /// let cache = lru_engine::Cache::<u32, u32>::builder().capacity(100).shards(3).build()?;

@@ -39,7 +39,7 @@ use crate::weight::WeightBudget;
 /// **What does not.** With several shards, an insert into a full cache evicts from the shard of
 /// the new key, or, if that has less than its even share of the entries, from one that has more. So
 /// what it evicts need not be the least recently used of all. Where that matters, ask for one
-/// shard: `Cache::builder().capacity(n).shards(1)`. Caches below 256 entries have one anyway.
+/// shard: `Cache::builder().capacity(n).shards(1)`. Caches below 512 entries have one anyway.
 ///
 /// **Loading.** [`get_or_insert_with`](Self::get_or_insert_with) and its relatives load what is
 /// missing once, however many threads ask. [`Ticket`](crate::Ticket) and
@@ -110,7 +110,7 @@ pub struct Cache<K, V, S = DefaultHasher> {
 
 impl<K, V> Cache<K, V> {
     /// An empty cache of at most `capacity` entries, with the default number of shards: 32 for
-    /// each core, a power of two, and at least 128 entries for each.
+    /// each core, a power of two, and at least 256 entries for each.
     ///
     /// A cache of capacity 0 stores nothing; `usize::MAX` is allowed, and allocates no entries
     /// beforehand.

@@ -4,15 +4,21 @@
 //! the rules). Who waited for a load that gave it neither a value nor an error of its own type
 //! starts again, and may lead the next time.
 
+use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::hash::BuildHasher;
 use std::hash::Hash;
 use std::time::Duration;
 
+use equivalent::Equivalent;
+
 use crate::cache::Cache;
 use crate::error::LoadError;
 use crate::flight::Leader;
+use crate::lookup::AskedKey;
 use crate::lookup::Begun;
+use crate::lookup::OwnKey;
+use crate::lookup::RefKey;
 use crate::lookup::arrived;
 use crate::lookup::begin;
 use crate::mark::thread_number;
@@ -41,11 +47,30 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> Cache<K, V, S> {
     /// ```
     pub fn get_or_insert_with(&self, key: K, load: impl FnOnce() -> V) -> V {
         let load = || Ok::<V, Infallible>(load());
-        match self.load_through(key, None, load) {
-            Ok(value) => value,
-            Err(LoadError::Failed(never)) => match *never {},
-            Err(error) => panic!("{error}"),
-        }
+        loaded(self.load_through(OwnKey(key), None, load))
+    }
+
+    /// Like [`get_or_insert_with`](Self::get_or_insert_with), with the key by reference: the cache
+    /// makes one of its own where it has to be loaded, and neither for a hit nor to wait.
+    ///
+    /// That is done while a shard is locked: using this cache inside `to_owned` panics.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_insert_with`](Self::get_or_insert_with) does.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::<String, usize>::new(10);
+    /// assert_eq!(cache.get_or_insert_with_by_ref("four", || 4), 4);
+    /// assert_eq!(cache.get_or_insert_with_by_ref("four", || unreachable!()), 4);
+    /// ```
+    pub fn get_or_insert_with_by_ref<Q>(&self, key: &Q, load: impl FnOnce() -> V) -> V
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+        K: Borrow<Q>,
+    {
+        let load = || Ok::<V, Infallible>(load());
+        loaded(self.load_through(RefKey(key), None, load))
     }
 
     /// Like [`get_or_insert_with`](Self::get_or_insert_with), with a load that can fail. An error
@@ -76,7 +101,37 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> Cache<K, V, S> {
     where
         E: Send + Sync + 'static,
     {
-        self.load_through(key, None, load)
+        self.load_through(OwnKey(key), None, load)
+    }
+
+    /// Like [`try_get_or_insert_with`](Self::try_get_or_insert_with), with the key by reference, as
+    /// for [`get_or_insert_with_by_ref`](Self::get_or_insert_with_by_ref).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_get_or_insert_with`](Self::try_get_or_insert_with).
+    ///
+    /// # Panics
+    ///
+    /// If `load` does.
+    ///
+    /// ```
+    /// let cache = lru_engine::Cache::<String, u32>::new(10);
+    /// let load = || "1".parse::<u32>();
+    /// assert_eq!(cache.try_get_or_insert_with_by_ref("one", load)?, 1);
+    /// # Ok::<(), lru_engine::LoadError<std::num::ParseIntError>>(())
+    /// ```
+    pub fn try_get_or_insert_with_by_ref<Q, E>(
+        &self,
+        key: &Q,
+        load: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, LoadError<E>>
+    where
+        Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+        K: Borrow<Q>,
+        E: Send + Sync + 'static,
+    {
+        self.load_through(RefKey(key), None, load)
     }
 
     /// Like [`try_get_or_insert_with`](Self::try_get_or_insert_with), but waits at most `wait_max`
@@ -104,28 +159,29 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> Cache<K, V, S> {
     where
         E: Send + Sync + 'static,
     {
-        self.load_through(key, Some(wait_max), load)
+        self.load_through(OwnKey(key), Some(wait_max), load)
     }
 
-    fn load_through<E>(
+    fn load_through<A, E>(
         &self,
-        mut key: K,
+        mut asked: A,
         wait_max: Option<Duration>,
         load: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, LoadError<E>>
     where
+        A: AskedKey<K>,
         E: Send + Sync + 'static,
     {
         let leader = Leader::Thread(thread_number());
         let answer = loop {
-            let joined = match begin(self, key, leader) {
+            let joined = match begin(self, asked, leader) {
                 Begun::Hit(value) => break Ok(value),
                 Begun::Lead(lead) => return lead.land(load()),
                 Begun::Joined(_, joined) if joined.leader() == leader => {
                     break Err(LoadError::Recursive);
                 }
                 Begun::Joined(unused, joined) => {
-                    key = unused;
+                    asked = unused;
                     joined
                 }
             };
@@ -133,7 +189,7 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> Cache<K, V, S> {
                 // Nobody has loaded for this caller, so it does.
                 Err(LoadError::FailedOtherwise | LoadError::Abandoned) => {}
                 answer => {
-                    drop(key);
+                    drop(asked);
                     break answer;
                 }
             }
@@ -141,5 +197,15 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> Cache<K, V, S> {
         // Before the result is ready, or Rust would leak it if this panics.
         drop(load);
         answer
+    }
+}
+
+/// What a load that cannot fail gave, or the panic that says why it gave nothing.
+#[track_caller]
+fn loaded<V>(answer: Result<V, LoadError<Infallible>>) -> V {
+    match answer {
+        Ok(value) => value,
+        Err(LoadError::Failed(never)) => match *never {},
+        Err(error) => panic!("{error}"),
     }
 }

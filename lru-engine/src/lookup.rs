@@ -10,6 +10,7 @@
 //! Every way out of a load lands its flight: a panic, and being dropped, leave that to the
 //! destructor. Nothing here waits while anything is locked.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::hash::Hash;
@@ -17,6 +18,8 @@ use std::panic;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+
+use equivalent::Equivalent;
 
 use crate::cache::Cache;
 use crate::error::LoadError;
@@ -85,7 +88,7 @@ where
     /// assert!(matches!(Lookup::of(Arc::clone(&cache), "a"), Lookup::Load(_)));
     /// ```
     pub fn of(handle: H, key: H::Key) -> Self {
-        match begin(handle, key, Leader::Detached) {
+        match begin(handle, OwnKey(key), Leader::Detached) {
             Begun::Hit(value) => Self::Hit(value),
             Begun::Joined(_, joined) => Self::Pending(Pending { joined }),
             Begun::Lead(load) => Self::Load(load),
@@ -94,32 +97,79 @@ where
 }
 
 /// What became of a lookup.
-pub(crate) enum Begun<H: Handle> {
+pub(crate) enum Begun<H: Handle, A> {
     Hit(H::Value),
     /// The key is not needed yet.
-    Joined(H::Key, Joined<H::Value>),
+    Joined(A, Joined<H::Value>),
     Lead(Load<H>),
 }
 
+/// A key as it is asked for: a key of the cache that is kept if it has to be loaded, or what such a
+/// key is made of then.
+pub(crate) trait AskedKey<K> {
+    /// What the key is looked up by.
+    type Form: Hash + Equivalent<K> + ?Sized;
+
+    fn form(&self) -> &Self::Form;
+
+    /// The key for the cache to keep.
+    fn into_key(self) -> K;
+}
+
+/// A key that is given away.
+pub(crate) struct OwnKey<K>(pub(crate) K);
+
+/// A key that is made of a reference where it has to be kept.
+pub(crate) struct RefKey<'a, Q: ?Sized>(pub(crate) &'a Q);
+
+impl<K: Hash + Eq> AskedKey<K> for OwnKey<K> {
+    type Form = K;
+
+    fn form(&self) -> &K {
+        &self.0
+    }
+
+    fn into_key(self) -> K {
+        self.0
+    }
+}
+
+impl<K, Q> AskedKey<K> for RefKey<'_, Q>
+where
+    Q: Hash + Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+    K: Borrow<Q>,
+{
+    type Form = Q;
+
+    fn form(&self) -> &Q {
+        self.0
+    }
+
+    fn into_key(self) -> K {
+        self.0.to_owned()
+    }
+}
+
 /// Looks a key up, and joins a load of it or takes the lead.
-pub(crate) fn begin<H>(handle: H, key: H::Key, leader: Leader) -> Begun<H>
+pub(crate) fn begin<H, A>(handle: H, asked: A, leader: Leader) -> Begun<H, A>
 where
     H: Handle,
     H::Value: Clone,
+    A: AskedKey<H::Key>,
 {
     let cache = handle.cache();
-    let hash = cache.hasher.hash_one(&key);
+    let hash = cache.hasher.hash_one(asked.form());
     let mut locked = cache.shards.lock(hash);
-    if let Some(value) = locked.get(hash, &key) {
+    if let Some(value) = locked.get(hash, asked.form()) {
         let value = value.clone();
         drop(locked);
-        drop(key);
+        drop(asked);
         return Begun::Hit(value);
     }
-    if let Some(flight) = locked.outstanding().flight(hash, &key) {
-        let joined = flight.join();
-        return Begun::Joined(key, joined);
+    if let Some(joined) = locked.outstanding().join(hash, asked.form()) {
+        return Begun::Joined(asked, joined);
     }
+    let key = asked.into_key();
     let flight = Flight::new(leader);
     let slip = locked.outstanding().take_out(hash, key, Some(Arc::clone(&flight)));
     drop(locked);
@@ -240,7 +290,7 @@ impl<H: Handle> Load<H> {
 
     fn land_error<E: Send + Sync + 'static>(mut self, error: E) -> Arc<E> {
         let error = Arc::new(error);
-        let key = self.ticket.take_back();
+        let key = self.ticket.take_back_failed();
         self.end(Landing::Failed(Arc::<E>::clone(&error)));
         drop(key);
         error
@@ -258,7 +308,7 @@ impl<H: Handle> Drop for Load<H> {
         let landing = LandsLast(self.flight.take());
         // Ends the joining first: one that joined a flight which has landed so would try again,
         // and join it again.
-        let key = self.ticket.take_back();
+        let key = self.ticket.take_back_failed();
         drop(landing);
         drop(key);
     }

@@ -22,6 +22,8 @@ use std::sync::Arc;
 use equivalent::Equivalent;
 
 use crate::flight::Flight;
+use crate::flight::Joined;
+use crate::stats::Stats;
 
 /// What a ticket holds of itself: where the rest of it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,17 +97,20 @@ impl<K, V> Record<K, V> {
 #[derive(Debug)]
 pub(crate) struct Outstanding<K, V> {
     last: u64,
+    /// What became of the loads; the other counts are the shard's, and 0 here.
+    stats: Stats,
     by_hash: HashMap<u64, Vec<Record<K, V>>, BuildHasherDefault<AsItIs>>,
 }
 
 impl<K, V> Outstanding<K, V> {
     pub(crate) fn new() -> Self {
-        Self { last: 0, by_hash: HashMap::default() }
+        Self { last: 0, stats: Stats::default(), by_hash: HashMap::default() }
     }
 
     /// Takes a ticket out; with a flight, readers of the key may join it.
     pub(crate) fn take_out(&mut self, hash: u64, key: K, flight: Option<Arc<Flight<V>>>) -> Slip {
         self.last += 1;
+        self.stats.loads += u64::from(flight.is_some());
         let number = self.last;
         let key = TicketKey::Own(key);
         let record = Record { number, key, verdict: Verdict::Valid, flight };
@@ -156,8 +161,28 @@ impl<K, V> Outstanding<K, V> {
         record.key.into_key()
     }
 
+    /// Joins the load of a key, if one is in progress that a reader may join.
+    pub(crate) fn join<Q>(&mut self, hash: u64, key: &Q) -> Option<Joined<V>>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let joined = self.flight(hash, key)?.join();
+        self.stats.load_waits += 1;
+        Some(joined)
+    }
+
+    /// Counts a load that has ended without a value.
+    pub(crate) fn count_failure(&mut self) {
+        self.stats.load_failures += 1;
+    }
+
+    /// What became of the loads.
+    pub(crate) fn stats(&self) -> Stats {
+        self.stats
+    }
+
     /// The load of a key that a reader may join.
-    pub(crate) fn flight<Q>(&self, hash: u64, key: &Q) -> Option<&Arc<Flight<V>>>
+    fn flight<Q>(&self, hash: u64, key: &Q) -> Option<&Arc<Flight<V>>>
     where
         Q: Equivalent<K> + ?Sized,
     {
@@ -183,6 +208,11 @@ impl<K, V> Outstanding<K, V> {
                 record.void();
             }
         }
+    }
+
+    /// Voids every ticket for a key of this hash that is out. Runs no user code.
+    pub(crate) fn void_hash(&mut self, hash: u64) {
+        self.by_hash.get_mut(&hash).into_iter().flatten().for_each(Record::void);
     }
 
     /// Voids every other ticket for the key of one.

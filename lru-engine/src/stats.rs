@@ -21,9 +21,9 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Lookups (`get`, `get_mut`, `get_with`) that found their key.
+    /// Lookups (`get`, `get_mut`, `get_with`, and those that load) that found their key.
     pub hits: u64,
-    /// Lookups (`get`, `get_mut`, `get_with`) that did not.
+    /// Lookups (the same) that did not.
     pub misses: u64,
     /// Entries that came in under a key that was not there, by `insert` or `insert_cold`.
     pub inserts: u64,
@@ -38,6 +38,12 @@ pub struct Stats {
     /// Entries that are weighed, and that `insert`, `fill` or `write` refused: heavier than the
     /// whole bound, or other threads were taking all the room there is.
     pub weight_refusals: u64,
+    /// Loads that began: lookups that missed and had to load, by the functions that load.
+    pub loads: u64,
+    /// Loads that ended without a value: by an error, a panic, or by being dropped.
+    pub load_failures: u64,
+    /// Lookups that missed and found their key being loaded, to wait for that.
+    pub load_waits: u64,
 }
 
 impl Stats {
@@ -63,6 +69,9 @@ impl Stats {
             removals,
             cold_refusals,
             weight_refusals,
+            loads,
+            load_failures,
+            load_waits,
         } = other;
         self.hits += hits;
         self.misses += misses;
@@ -72,5 +81,8 @@ impl Stats {
         self.removals += removals;
         self.cold_refusals += cold_refusals;
         self.weight_refusals += weight_refusals;
+        self.loads += loads;
+        self.load_failures += load_failures;
+        self.load_waits += load_waits;
     }
 }

@@ -66,8 +66,9 @@ impl<K, V, S> Cache<K, V, S> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut sum = Stats::default();
-        for shard in self.shards.lock_each() {
+        for mut shard in self.shards.lock_each() {
             sum.add(shard.stats());
+            sum.add(shard.outstanding().stats());
         }
         sum
     }

@@ -13,8 +13,6 @@ use std::hash::BuildHasher;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use equivalent::Equivalent;
-
 use crate::cache::Cache;
 use crate::error::Refused;
 use crate::error::RefusedReason;
@@ -185,6 +183,14 @@ impl<H: Handle> Ticket<H> {
     pub(crate) fn take_back(&mut self) -> Option<H::Key> {
         let slip = self.slip.take()?;
         Some(self.handle.cache().shards.lock(slip.hash).outstanding().hand_in(slip))
+    }
+
+    /// Like [`take_back`](Self::take_back), and counts a load that has failed.
+    pub(crate) fn take_back_failed(&mut self) -> Option<H::Key> {
+        let slip = self.slip.take()?;
+        let mut locked = self.handle.cache().shards.lock(slip.hash);
+        locked.outstanding().count_failure();
+        Some(locked.outstanding().hand_in(slip))
     }
 
     /// Like [`fill`](Self::fill), but leaves what the insert displaced to the caller.
@@ -366,15 +372,6 @@ impl<H: Handle> WriteTicket<H> {
     }
 }
 
-/// Stands for any key of a hash.
-struct AnyKey;
-
-impl<K> Equivalent<K> for AnyKey {
-    fn equivalent(&self, _key: &K) -> bool {
-        true
-    }
-}
-
 impl<H: Handle> Drop for WriteTicket<H> {
     fn drop(&mut self) {
         let Some(slip) = self.slip.take() else { return };
@@ -382,7 +379,7 @@ impl<H: Handle> Drop for WriteTicket<H> {
         let mut forgotten = Vec::new();
         let mut locked = cache.shards.lock(slip.hash);
         let key = locked.outstanding().hand_in(slip);
-        locked.outstanding().void(slip.hash, &AnyKey);
+        locked.outstanding().void_hash(slip.hash);
         while let Some(entry) = locked.remove_of_hash(slip.hash) {
             forgotten.push(entry);
         }

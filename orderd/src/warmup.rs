@@ -1,10 +1,12 @@
-//! Filling the cache with the newest orders after a start, while the daemon serves already.
+//! Filling the cache with the hot set and the newest orders after a start, while the daemon serves
+//! already.
 //!
-//! 1. Ask for the ids of the newest orders.
-//! 2. Cut them into chunks of [`CHUNK`] ids, newest first.
+//! 1. Take the ids of the hot set, most recently used first, and then those of the newest orders.
+//! 2. Cut them into chunks of [`CHUNK`] ids.
 //! 3. A bounded pool of threads takes tickets for a chunk and has the database threads read it.
-//! 4. The chunks are entered in the order of arrival, whatever order they come back in: each order
-//!    at the least recent end, so the newest ends as the most recently used of them.
+//! 4. The chunks are entered in this order, whatever order they come back in: each order at the
+//!    least recent end. So what was used last is so again; and without a hot set the newest order
+//!    ends as the most recently used.
 //!
 //! The pool has no connections of its own. Fifty of them would take 52 ms to open and two instances
 //! would exhaust a default server (2026-11-20); the pool shares those of the database threads.
@@ -18,6 +20,7 @@ use crate::catalog::ReadError;
 use crate::catalog::Room;
 use crate::catalog::StoredOrder;
 use crate::catalog::Warming;
+use crate::hotset::HotSet;
 use crate::order::OrderUid;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
@@ -26,18 +29,21 @@ use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How many ids one statement reads.
 pub const CHUNK: usize = 20;
 
-/// How much is warmed, and by how many threads.
-#[derive(Clone, Copy, Debug)]
+/// What is warmed, and by how many threads.
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How many of the newest orders.
     pub orders: usize,
     /// How many threads at most.
     pub threads: usize,
+    /// What is warmed before these; told when warming has ended.
+    pub hot: HotSet,
 }
 
 /// A chunk that was read.
@@ -52,30 +58,25 @@ struct Read {
 /// # Errors
 /// If the system has no thread left.
 pub fn start(crew: &Arc<Crew>, catalog: &Arc<Catalog>, options: Options) -> std::io::Result<()> {
-    if options.orders == 0 || options.threads == 0 {
+    if options.threads == 0 {
+        options.hot.warmed();
         return Ok(());
     }
     let (pool, catalog) = (Arc::clone(crew), Arc::clone(catalog));
-    crew.spawn("warm-up", move |stop| {
-        if let Err(error) = run(&pool, &catalog, options, stop) {
-            tracing::error!(%error, "warm-up found no thread left to work with");
-        }
+    crew.spawn("warm-up", move |stop| match run(&pool, &catalog, &options, stop) {
+        Ok(()) if !stop.is_stopped() => options.hot.warmed(),
+        Ok(()) => {}
+        Err(error) => tracing::error!(%error, "warm-up found no thread left to work with"),
     })
 }
 
 fn run(
     crew: &Crew,
     catalog: &Arc<Catalog>,
-    options: Options,
+    options: &Options,
     stop: &StopToken,
 ) -> std::io::Result<()> {
-    let limit = options.orders;
-    let database = catalog.database();
-    let Some(uids) =
-        until_read(stop, || database.read_in_background(stop, move |store| store.newest(limit)))
-    else {
-        return Ok(());
-    };
+    let Some(uids) = uids(catalog, options, stop) else { return Ok(()) };
     let count = uids.len().div_ceil(CHUNK);
     let (todo, chunks) = bounded(count);
     for chunk in uids.chunks(CHUNK).map(<[OrderUid]>::to_vec).enumerate() {
@@ -93,6 +94,18 @@ fn run(
     enter_in_order(&results);
     tracing::info!(orders = uids.len(), cached = catalog.len(), "warmed up");
     Ok(())
+}
+
+/// The ids to warm, each once; `None` when stopped.
+fn uids(catalog: &Catalog, options: &Options, stop: &StopToken) -> Option<Vec<OrderUid>> {
+    let hot = options.hot.read();
+    let limit = options.orders;
+    let database = catalog.database();
+    let newest = || database.read_in_background(stop, move |store| store.newest(limit));
+    let newest = if limit == 0 { Vec::new() } else { until_read(stop, newest)? };
+    let mut known = HashSet::new();
+    let all = hot.into_iter().chain(newest);
+    Some(all.filter(|uid| known.insert(uid.clone())).collect())
 }
 
 fn read_chunks(

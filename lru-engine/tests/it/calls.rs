@@ -1,4 +1,4 @@
-//! How often the engine calls the user's `Hash` and `Eq`.
+//! How often the engine calls the user's `Hash` and `Eq`, and clones a key.
 
 use std::cell::Cell;
 use std::hash::BuildHasher;
@@ -6,11 +6,17 @@ use std::hash::BuildHasherDefault;
 use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
+use std::num::ParseIntError;
+use std::sync::Barrier;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
 
 use lru_engine::Cache;
 use lru_engine::LruMap;
 
 use crate::naive::BuildZero;
+use crate::watchdog::watched;
 
 thread_local! {
     static HASHES: Cell<u32> = const { Cell::new(0) };
@@ -94,4 +100,45 @@ fn few_keys_are_compared_that_are_not_equal() {
     }
     // All three are compared with the key to be inserted, none because it is to be evicted.
     assert_eq!(calls(|| colliding.insert(Key(9), 9)), (1, 3));
+}
+
+/// A key that counts its clones.
+#[derive(Debug, Hash, PartialEq, Eq)]
+struct Counted(u32);
+
+static CLONES: AtomicUsize = AtomicUsize::new(0);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        CLONES.fetch_add(1, Ordering::SeqCst);
+        Self(self.0)
+    }
+}
+
+/// Documentation of `get_or_insert_with_by_ref`: a key of its own is made where it is loaded, once,
+/// and neither for a hit nor to wait.
+#[test]
+fn a_key_by_reference_is_owned_only_where_it_is_loaded() {
+    watched("by reference", || {
+        let (cache, loading) = (Cache::new(10), Barrier::new(2));
+        let load = || {
+            loading.wait();
+            while cache.stats().load_waits < 1 {
+                thread::yield_now();
+            }
+            7
+        };
+        let (one, two) = thread::scope(|scope| {
+            let leader = scope.spawn(|| cache.get_or_insert_with_by_ref(&Counted(1), load));
+            loading.wait();
+            let joins = scope.spawn(|| {
+                let load = || -> Result<u32, ParseIntError> { unreachable!("it is loaded") };
+                cache.try_get_or_insert_with_by_ref(&Counted(1), load)
+            });
+            (leader.join().unwrap(), joins.join().unwrap().unwrap())
+        });
+        assert_eq!((one, two), (7, 7));
+        assert_eq!(cache.get_or_insert_with_by_ref(&Counted(1), || unreachable!()), 7);
+        assert_eq!((CLONES.load(Ordering::SeqCst), cache.get(&Counted(1))), (1, Some(7)));
+    });
 }

@@ -30,7 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("flight.rs",     &["sync"]),
     ("weight.rs",     &["arena", "sync"]),
     ("room.rs",       &["budget", "error", "shard", "weight"]),
-    ("outstanding.rs", &["flight"]),
+    ("outstanding.rs", &["flight", "stats"]),
     ("sharded.rs",    &["arena", "budget", "count", "error", "hash", "lock", "mark", "outstanding",
                         "shard", "sync", "weight"]),
     ("cache.rs",      &["count", "hash", "listener", "sharded", "weight"]),

@@ -341,3 +341,30 @@ fn a_detached_load_lands_anywhere() {
         assert!(matches!(pending.wait::<io::Error>(PATIENCE), Err(LoadError::FailedOtherwise)));
     });
 }
+
+/// Documentation of `Stats`: what became of loads is counted, beside hits and misses.
+#[test]
+fn loads_their_failures_and_who_waits_are_counted() {
+    watched("counts", || {
+        let held = held();
+        let waiting = [held.join(), held.join()];
+        held.end.send(Ok(3)).unwrap();
+        assert_eq!(held.leader.join().unwrap().unwrap(), 3);
+        for pending in waiting {
+            assert_eq!(pending.wait::<ParseIntError>(PATIENCE).unwrap(), 3);
+        }
+        let cache = &held.cache;
+        assert!(cache.try_get_or_insert_with(2, || "two".parse::<u32>()).is_err());
+        assert!(
+            panic::catch_unwind(AssertUnwindSafe(|| {
+                cache.get_or_insert_with(3, || panic!("ordered"))
+            }))
+            .is_err()
+        );
+        drop(cache.lookup(4));
+        assert_eq!(cache.get_or_insert_with(1, || unreachable!("it is there")), 3);
+        let stats = cache.stats();
+        assert_eq!((stats.loads, stats.load_failures, stats.load_waits), (4, 3, 2));
+        assert_eq!((stats.hits, stats.misses), (1, stats.loads + stats.load_waits));
+    });
+}

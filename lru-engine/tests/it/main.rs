@@ -6,6 +6,7 @@
 )]
 
 mod budget;
+mod callbacks;
 mod calls;
 mod concurrent;
 mod layers;

@@ -165,7 +165,12 @@ enum Change {
 fn check(subject: &mut impl Subject, change: Change, capacity: usize, ops: &[Op]) {
     let mut naive = Naive::new(capacity);
     for (step, &op) in ops.iter().enumerate() {
+        let misses = naive.stats.misses;
         let expected = naive.apply(op);
+        // Only a cache has loads.
+        if matches!(op, Op::Load(..)) && change == Change::ByInsert {
+            naive.stats.loads += naive.stats.misses - misses;
+        }
         if matches!(op, Op::Change(_))
             && change == Change::ByInsert
             && expected != Answer::Value(None)

@@ -197,7 +197,11 @@ impl Subject for Cache<Probe, Probe, BuildZero> {
                     ledger.call(Call::Closure);
                     Probe::new(value, ledger)
                 };
-                drop(self.get_or_insert_with(probe(key), load));
+                // A key by reference is cloned where it is to be kept.
+                match key % 2 {
+                    0 => drop(self.get_or_insert_with(probe(key), load)),
+                    _ => drop(self.get_or_insert_with_by_ref(&probe(key), load)),
+                }
             }
             Op::Fill(key, value) => {
                 drop(self.ticket(probe(key)).fill(Probe::new(value, ledger)));

@@ -5,12 +5,13 @@
 //! Then everything that may have to wait for a server starts on threads of its own, and HTTP serves
 //! from the first moment: cached orders, health, and 503 for what isn't there yet.
 //!
-//! The [`watch`] over the store runs the migrations at its first contact; ingest and warm-up begin
-//! after it. A store that answers that a *setting* is wrong (a password, a database's name) ends
-//! the daemon by an [`Event::Fatal`]; one that doesn't answer is waited for.
+//! The [`watch`] over the store runs the migrations at its first contact. Then ingest begins, and
+//! warm-up as soon as the listener, if the store has one, hears what other instances replace. A
+//! store that answers that a *setting* is wrong (a password, a database's name) ends the daemon by
+//! an [`Event::Fatal`]; one that doesn't answer is waited for.
 //!
 //! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests
-//! are drained, what still waits for a server is cut, threads are joined; all of it within the
+//! are drained, what still waits for a server is cut, the hot set is saved, threads are joined; all of it within the
 //! deadline of the settings. What hangs in a library's call even then is named and left behind; the
 //! store's positions say where it was.
 
@@ -23,8 +24,10 @@ use crate::cli;
 use crate::clock::Clock;
 use crate::dead_letters::Feed;
 use crate::embedded::Embedded;
+use crate::hotset::HotSet;
 use crate::http;
 use crate::ingest::Ingest;
+use crate::invalidation::Invalidation;
 use crate::metrics::Metrics;
 use crate::order::validate::Profile;
 use crate::produce;
@@ -33,6 +36,7 @@ use crate::series::Series;
 use crate::store::Connect;
 use crate::store::StoreError;
 use crate::store::database::Database;
+use crate::store::listen::Listen;
 use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
@@ -53,6 +57,7 @@ use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
 use secrecy::ExposeSecret as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +114,8 @@ pub struct App {
     metrics: Arc<Metrics>,
     crew: Arc<Crew>,
     intake: Arc<Crew>,
+    /// Ends when no request changes the cache any more.
+    last: Crew,
     /// Ends the calls to servers that are still waiting.
     cut: StopToken,
     clock: Clock,
@@ -120,8 +127,11 @@ pub struct App {
 /// Where orders are kept and come through, by the settings.
 struct Outside {
     connect: Arc<dyn Connect>,
+    /// None for a store that only one process can open.
+    listen: Option<Arc<dyn Listen>>,
     sources: Arc<dyn OpenSource>,
     sinks: Arc<dyn OpenSink>,
+    hot_set_file: Option<PathBuf>,
     /// The topic of dead letters.
     letters: Option<Feed>,
 }
@@ -144,7 +154,13 @@ impl App {
         readings::readiness(&metrics, &readiness, clock);
         let threads = usize::from(settings.database_threads);
         let database = Database::start(&crew, &outside.connect, clock, threads)?;
-        let catalog = Catalog::new(settings.cache_capacity, database, clock.clone());
+        let catalog = match &outside.listen {
+            None => Catalog::new(settings.cache_capacity, database, clock.clone()),
+            Some(_) => {
+                readiness.missing(Part::Coherence, "not reached yet");
+                Catalog::shared(settings.cache_capacity, database, clock.clone())
+            }
+        };
         readings::catalog(&metrics, &catalog);
         let appender = Appender::start(&crew, Arc::clone(&outside.sinks))?;
         let service = Arc::new(http::Service::new(http::Parts {
@@ -152,6 +168,7 @@ impl App {
             appender: appender.clone(),
             readiness: Arc::clone(&readiness),
             writes: writes(settings),
+            random: (settings.random || settings.demo).then(|| random(clock)),
             profile: Profile::from(settings.validation),
             clock: clock.clone(),
             public_hosts: settings.public_hosts.clone(),
@@ -182,6 +199,7 @@ impl App {
             metrics,
             crew,
             intake,
+            last: Crew::new(StopToken::new()),
             cut,
             clock: clock_of_stop,
             stop_wait_max,
@@ -210,28 +228,37 @@ impl App {
             topic: settings.kafka.kafka_topic.clone(),
             profile: settings.validation.into(),
         };
-        let warm = warmup::Options { orders: settings.warm_orders, threads: settings.warm_threads };
-        let (crew, catalog) = (Arc::clone(&self.intake), Arc::clone(&self.catalog));
+        let hot = HotSet::new(outside.hot_set_file);
+        hot.start(&self.last, &self.catalog)?;
+        let (orders, threads) = (settings.warm_orders, settings.warm_threads);
+        let after = After {
+            crew: Arc::clone(&self.crew),
+            intake: Arc::clone(&self.intake),
+            catalog: Arc::clone(&self.catalog),
+            invalidation: outside.listen.map(|listen| Invalidation {
+                listen,
+                catalog: Arc::clone(&self.catalog),
+                readiness: Arc::clone(&self.readiness),
+                clock: clock.clone(),
+            }),
+            ingest,
+            warm: warmup::Options { orders, threads, hot },
+            letters: outside.letters,
+        };
         let watch = Watch {
             connect: outside.connect,
             readiness: Arc::clone(&self.readiness),
             notify: self.notify.clone(),
             clock: clock.clone(),
         };
-        let feed = outside.letters;
-        let mut pending = Some((ingest, warm, feed));
+        let mut pending = Some(after);
         self.intake.spawn_restarting("store-watch", move |stop| {
             if !watch.first_contact(stop) {
                 return;
             }
             // Not again after a panic of the watch: these are threads of their own.
-            if let Some((ingest, warm, feed)) = pending.take() {
-                let started = warmup::start(&crew, &catalog, warm)
-                    .and_then(|()| crew.spawn_restarting("ingest", move |stop| ingest.run(stop)))
-                    .and_then(|()| topics::start(&crew, feed));
-                if started.is_err() {
-                    watch.fatal("the system gives the daemon no more threads".to_owned());
-                }
+            if pending.take().is_some_and(|after| after.start().is_err()) {
+                watch.fatal("the system gives the daemon no more threads".to_owned());
             }
             watch.keep(stop);
         })?;
@@ -276,7 +303,8 @@ impl App {
         let _ = self.intake.stop_and_join(until(SHARE_OF_INTAKE));
         let _ = self.crew.stop_and_join(until(SHARE_OF_INTAKE + SHARE_OF_REQUESTS));
         self.cut.stop();
-        let mut late = self.intake.stop_and_join(until(SHARE_OF_ALL));
+        let mut late = self.last.stop_and_join(until(SHARE_OF_ALL));
+        late.extend(self.intake.stop_and_join(until(SHARE_OF_ALL)));
         late.extend(self.crew.stop_and_join(until(SHARE_OF_ALL)));
         late
     }
@@ -293,6 +321,12 @@ pub fn check(settings: &cli::Serve) -> Result<(), StartError> {
 
 fn postgres(settings: &cli::Serve) -> Result<Option<Postgres>, StoreError> {
     settings.database_url.as_ref().map(|url| Postgres::new(url.expose_secret())).transpose()
+}
+
+/// Random orders, each request's from a seed of its own.
+fn random(clock: &Clock) -> http::Random {
+    let clock = clock.clone();
+    http::Random::new(move |count| produce::random(count, &clock))
 }
 
 fn writes(settings: &cli::Serve) -> http::Writes {
@@ -340,9 +374,11 @@ fn outside(
     // Before the folder is opened, so that a wrong URL leaves none behind.
     let postgres = postgres(settings)?.map(|postgres| postgres.cut_by(cut.clone()));
     let open = || Embedded::open(&settings.data_dir);
+    let postgres = postgres.map(Arc::new);
+    let listen = postgres.clone().map(|postgres| postgres as Arc<dyn Listen>);
     let (connect, embedded): (Arc<dyn Connect>, Option<Embedded>) = match postgres {
-        Some(postgres) if on_kafka => (Arc::new(postgres), None),
-        Some(postgres) => (Arc::new(postgres), Some(open()?)),
+        Some(postgres) if on_kafka => (postgres, None),
+        Some(postgres) => (postgres, Some(open()?)),
         None => {
             let embedded = open()?;
             (Arc::new(embedded.clone()), Some(embedded))
@@ -362,7 +398,9 @@ fn outside(
     let sinks_of_letters = topics::sinks(intake, cut, clock, settings, embedded.as_ref())?;
     let letters = sinks_of_letters.map(|sinks| Feed { connect: Arc::clone(&connect), sinks });
     tracing::info!(store = connect.name(), topic = sources.name(), "orders");
-    Ok(Outside { connect, sources, sinks, letters })
+    let in_folder = || embedded.is_some().then(|| settings.data_dir.join("hot-set"));
+    let hot_set_file = settings.hot_set_file.clone().or_else(in_folder);
+    Ok(Outside { connect, listen, sources, sinks, hot_set_file, letters })
 }
 
 /// The topic that the settings name. Its thread becomes a member of `crew`.
@@ -387,4 +425,40 @@ pub fn kafka_topic(
         share,
     };
     KafkaTopic::start(crew, clock.clone(), settings)
+}
+
+/// What begins when the store is reached for the first time.
+struct After {
+    crew: Arc<Crew>,
+    intake: Arc<Crew>,
+    catalog: Arc<Catalog>,
+    invalidation: Option<Invalidation>,
+    ingest: Ingest,
+    warm: warmup::Options,
+    letters: Option<Feed>,
+}
+
+impl After {
+    fn start(self) -> std::io::Result<()> {
+        let Self { crew, intake, catalog, invalidation, ingest, warm, letters } = self;
+        match invalidation {
+            None => warmup::start(&intake, &catalog, warm)?,
+            Some(invalidation) => {
+                let intake = Arc::clone(&intake);
+                // What is warmed before the listener has begun would be forgotten when it begins.
+                let mut warm = Some(warm);
+                let mut warm_once = move || {
+                    let Some(warm) = warm.take() else { return };
+                    if let Err(error) = warmup::start(&intake, &catalog, warm) {
+                        tracing::error!(%error, "warm-up found no thread to begin with");
+                    }
+                };
+                crew.spawn_restarting("invalidation-listener", move |stop| {
+                    invalidation.run(stop, &mut warm_once);
+                })?;
+            }
+        }
+        intake.spawn_restarting("ingest", move |stop| ingest.run(stop))?;
+        topics::start(&intake, letters)
+    }
 }

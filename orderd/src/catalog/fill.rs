@@ -8,6 +8,7 @@
 use crate::catalog::ABSENT_FOR_MAX;
 use crate::catalog::Absent;
 use crate::catalog::Orders;
+use crate::catalog::writing::Number;
 use crate::clock::Clock;
 use crate::order::OrderUid;
 use crate::store::StoredOrder;
@@ -62,6 +63,8 @@ impl Load {
 pub struct Writes {
     pub(super) open: HashMap<OrderUid, WriteTicket<Arc<Orders>>>,
     pub(super) absent: Arc<Absent>,
+    /// Given back when everything else has been done.
+    pub(super) number: Number,
 }
 
 impl Writes {
@@ -87,6 +90,9 @@ impl Writes {
 
 impl Drop for Writes {
     fn drop(&mut self) {
+        if !self.open.is_empty() {
+            self.number.give_up();
+        }
         for (uid, ticket) in self.open.drain() {
             self.absent.invalidate(&uid);
             // Dropping it is what makes the cache forget the order.

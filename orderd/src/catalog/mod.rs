@@ -16,24 +16,33 @@
 //! * Absences lie in a cache of their own, and are forgotten before what is cached is changed: so a
 //!   reader in between asks the store.
 //!
-//! The catalog never writes to the store, locks nothing of its own and starts no thread. Only this
-//! folder names the engine. Its caches have one shard, whose recency order is that of all entries.
+//! Where other instances write to the same store ([`Catalog::shared`]), a listener invalidates what
+//! they replaced, and says by heartbeats that it hears them. Without a heartbeat for a second there
+//! is no trust in what is cached: it is read again from the store, and if that doesn't answer, it is
+//! handed out as what it is, [`Lookup::Stale`]. A reader decides so by its own clock and never by
+//! asking the listener.
+//!
+//! The catalog never writes to the store and starts no thread. Only this folder names the engine.
+//! Its caches have one shard, whose recency order is that of all entries.
 
 mod fill;
+mod pending;
+mod reread;
+mod trust;
+mod writing;
 
 use crate::catalog::fill::Load;
-use crate::catalog::fill::NotLoaded;
+use crate::catalog::reread::Part;
+use crate::catalog::reread::Rereads;
+use crate::catalog::trust::Trust;
+use crate::catalog::writing::OpenWrites;
 use crate::clock::Clock;
 use crate::order::OrderUid;
 use crate::store::database::Database;
 use crate::store::database::Urgency;
-use crossbeam_channel::Receiver;
-use crossbeam_channel::RecvTimeoutError;
 use crossbeam_channel::bounded;
 use lru_engine::Builder;
 use lru_engine::Cache;
-use lru_engine::LoadError;
-use lru_engine::Pending;
 use lru_engine::Ticket;
 use lru_engine::WriteTicket;
 use std::collections::HashMap;
@@ -47,12 +56,21 @@ use std::time::Instant;
 pub use crate::catalog::fill::Room;
 pub use crate::catalog::fill::Warming;
 pub use crate::catalog::fill::Writes;
+pub use crate::catalog::pending::Answered;
+pub use crate::catalog::pending::PendingOrder;
+pub use crate::catalog::pending::PendingPage;
+pub use crate::catalog::trust::Coherence;
+pub use crate::catalog::writing::Before;
+pub use crate::catalog::writing::Mark;
 pub use crate::store::StoredOrder;
 pub use crate::store::database::ReadError;
 pub use lru_engine::Stats;
 
 /// How long an unknown id is remembered as unknown.
 pub const ABSENT_FOR_MAX: Duration = Duration::from_millis(250);
+
+/// How long a reader who has a copy waits for the store before it gets the copy, marked as stale.
+pub const COPY_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// How many unknown ids are remembered.
 const ABSENT_MAX: usize = 10_000;
@@ -62,6 +80,9 @@ const ABSENT_MAX: usize = 10_000;
 pub enum Lookup {
     /// The order is cached.
     Hit(StoredOrder),
+    /// The order is cached and may have been replaced by another instance since, and the store
+    /// doesn't answer who asks.
+    Stale(StoredOrder),
     /// A moment ago the store didn't have it.
     Absent,
     /// The store is asked: wait for it.
@@ -81,6 +102,15 @@ pub struct Catalog {
     misses: AtomicU64,
     database: Database,
     clock: Clock,
+    open_writes: Arc<OpenWrites>,
+    /// None where nobody else writes to the store.
+    shared: Option<Arc<SharedStore>>,
+}
+
+/// What a catalog has in addition where others write to its store.
+struct SharedStore {
+    trust: Trust,
+    rereads: Rereads,
 }
 
 impl fmt::Debug for Catalog {
@@ -90,8 +120,26 @@ impl fmt::Debug for Catalog {
 }
 
 impl Catalog {
-    /// A catalog that holds up to `capacity` orders and reads through `database`.
+    /// A catalog that holds up to `capacity` orders and reads through `database`, from a store that
+    /// nobody else writes to.
     pub fn new(capacity: usize, database: Database, clock: Clock) -> Arc<Self> {
+        Self::with(capacity, database, clock, None)
+    }
+
+    /// The same over a store that others write to. Nothing that it caches is served unmarked until
+    /// [`Catalog::begin_trust`], and without [`Catalog::heartbeat`] for a second.
+    pub fn shared(capacity: usize, database: Database, clock: Clock) -> Arc<Self> {
+        let shared =
+            SharedStore { trust: Trust::new(clock.clone()), rereads: Rereads::new(clock.clone()) };
+        Self::with(capacity, database, clock, Some(Arc::new(shared)))
+    }
+
+    fn with(
+        capacity: usize,
+        database: Database,
+        clock: Clock,
+        shared: Option<Arc<SharedStore>>,
+    ) -> Arc<Self> {
         // Weighed to know how much memory the orders take; their number is what bounds them.
         let orders = Cache::builder().capacity(capacity).weight_capacity(u64::MAX);
         let orders = orders.weigher(|_uid, order: &StoredOrder| order.body.len() as u64);
@@ -101,15 +149,22 @@ impl Catalog {
             absent: one_shard(absent),
             misses: AtomicU64::new(0),
             database,
+            open_writes: OpenWrites::new(clock.clone()),
             clock,
+            shared,
         })
     }
 
-    /// Looks `uid` up; starts loading it if it isn't cached. Never waits for the store.
+    /// Looks `uid` up; starts loading it if it isn't cached, or can't be trusted. Never waits for
+    /// the store.
     ///
     /// # Errors
     /// `Overloaded`.
     pub fn lookup(&self, uid: &OrderUid) -> Result<Lookup, ReadError> {
+        // Before the cache is looked into: what is found there afterwards is at least as true.
+        if let Some(shared) = self.shared.as_ref().filter(|shared| !shared.trust.holds()) {
+            return self.doubt(shared, uid);
+        }
         if let Some(order) = self.orders.get(uid) {
             return Ok(Lookup::Hit(order));
         }
@@ -119,12 +174,43 @@ impl Catalog {
         }
         match lru_engine::Lookup::of(Arc::clone(&self.orders), uid.clone()) {
             lru_engine::Lookup::Hit(order) => Ok(Lookup::Hit(order)),
-            lru_engine::Lookup::Pending(pending) => Ok(Lookup::Pending(PendingOrder { pending })),
+            lru_engine::Lookup::Pending(pending) => {
+                Ok(Lookup::Pending(PendingOrder::missing(pending)))
+            }
             lru_engine::Lookup::Load(order) => {
                 let pending = order.pending();
                 self.start(uid, order)?;
-                Ok(Lookup::Pending(PendingOrder { pending }))
+                Ok(Lookup::Pending(PendingOrder::missing(pending)))
             }
+        }
+    }
+
+    /// Has the store asked although there may be a copy.
+    fn doubt(&self, shared: &Arc<SharedStore>, uid: &OrderUid) -> Result<Lookup, ReadError> {
+        let copy = self.orders.get(uid);
+        let pending = match &copy {
+            Some(copy) if !shared.trust.may_ask() => return Ok(Lookup::Stale(copy.clone())),
+            None if self.is_known_absent(uid) => return Ok(Lookup::Absent),
+            _ => match shared.rereads.join(uid, &self.orders, &self.absent) {
+                Part::Wait(pending) => Ok(pending),
+                Part::Lead(reread, pending) => {
+                    let uids = [uid.clone()];
+                    let started = self.database.read(
+                        Urgency::Foreground,
+                        move |store| store.load(&uids),
+                        move |result| reread.land(result.map(|mut orders| orders.pop())),
+                    );
+                    started.map(|()| pending)
+                }
+            },
+        };
+        match (pending, copy) {
+            (Ok(pending), copy) => {
+                let shared = Arc::clone(shared);
+                Ok(Lookup::Pending(PendingOrder::doubted(pending, copy, shared)))
+            }
+            (Err(_), Some(copy)) => Ok(Lookup::Stale(copy)),
+            (Err(error), None) => Err(error),
         }
     }
 
@@ -163,12 +249,24 @@ impl Catalog {
 
     /// Announces that these orders are about to be saved. Called before the transaction commits.
     pub fn begin_writes<'a>(&self, uids: impl IntoIterator<Item = &'a OrderUid>) -> Writes {
+        // Numbered first, so that what is open is never more than what is numbered.
+        let number = self.open_writes.begin();
         let mut open = HashMap::new();
         for uid in uids {
             let take = || WriteTicket::take(Arc::clone(&self.orders), uid.clone());
             open.entry(uid.clone()).or_insert_with(take);
         }
-        Writes { open, absent: Arc::clone(&self.absent) }
+        Writes { open, absent: Arc::clone(&self.absent), number }
+    }
+
+    /// A mark after all writes that have begun so far.
+    pub fn mark_writes(&self) -> Mark {
+        self.open_writes.mark()
+    }
+
+    /// What became of the writes before `mark`.
+    pub fn writes_before(&self, mark: Mark) -> Before {
+        self.open_writes.before(mark)
     }
 
     /// Announces that these orders are about to be read for warming up.
@@ -193,6 +291,44 @@ impl Catalog {
     pub fn invalidate_all(&self) {
         self.absent.invalidate_all();
         self.orders.invalidate_all();
+    }
+
+    /// Another instance has replaced these orders: forgets them, and counts that.
+    pub fn replaced_elsewhere(&self, uids: &[OrderUid]) {
+        self.invalidate(uids);
+        if let Some(shared) = &self.shared {
+            shared.trust.count_invalidations(uids.len());
+        }
+    }
+
+    /// From now on whatever others replace is heard. Forgets everything, since what was replaced
+    /// before wasn't, and begins to trust what is cached from here on.
+    pub fn begin_trust(&self) {
+        let now = self.clock.now();
+        self.invalidate_all();
+        if let Some(shared) = &self.shared {
+            shared.trust.count_session();
+            shared.trust.heard_until(now);
+        }
+    }
+
+    /// Whatever others replaced before `sent_at` has been heard.
+    pub fn heartbeat(&self, sent_at: Instant) {
+        if let Some(shared) = &self.shared {
+            shared.trust.heard_until(sent_at);
+        }
+    }
+
+    /// What others replace isn't heard any more.
+    pub fn end_trust(&self) {
+        if let Some(shared) = &self.shared {
+            shared.trust.end();
+        }
+    }
+
+    /// How it stands between this instance and others; `None` where there can't be others.
+    pub fn coherence(&self) -> Option<Coherence> {
+        self.shared.as_ref().map(|shared| shared.trust.coherence())
     }
 
     /// The ids of the cached orders, most recently used first. Costs a copy of them all.
@@ -248,54 +384,4 @@ impl Catalog {
 /// A cache whose recency order is the order of all its entries.
 fn one_shard<V>(builder: Builder<OrderUid, V>) -> Arc<Cache<OrderUid, V>> {
     Arc::new(builder.shards(1).build().expect("one shard is always legal"))
-}
-
-/// An order that is being loaded, by this reader or by one before it.
-pub struct PendingOrder {
-    pending: Pending<StoredOrder>,
-}
-
-impl PendingOrder {
-    /// Waits for the order, at most `wait_max`; `None` if the store doesn't have it.
-    ///
-    /// # Errors
-    /// Any [`ReadError`]; `TooSlow` when the time is over.
-    pub fn wait(self, wait_max: Duration) -> Result<Option<StoredOrder>, ReadError> {
-        match self.pending.wait::<NotLoaded>(wait_max) {
-            Ok(order) => Ok(Some(order)),
-            Err(LoadError::Failed(error)) => match *error {
-                NotLoaded::Absent => Ok(None),
-                NotLoaded::Failed(error) => Err(error),
-            },
-            Err(LoadError::TimedOut) => Err(ReadError::TooSlow),
-            // The load was dropped: a full queue, a panic, or the daemon stops.
-            Err(_) => Err(ReadError::Outage),
-        }
-    }
-}
-
-impl fmt::Debug for PendingOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PendingOrder").finish_non_exhaustive()
-    }
-}
-
-/// A page of orders that is being read.
-#[derive(Debug)]
-pub struct PendingPage {
-    answer: Receiver<Result<Vec<StoredOrder>, ReadError>>,
-}
-
-impl PendingPage {
-    /// Waits for the page, at most `wait_max`.
-    ///
-    /// # Errors
-    /// Any [`ReadError`]; `TooSlow` when the time is over.
-    pub fn wait(self, wait_max: Duration) -> Result<Vec<StoredOrder>, ReadError> {
-        match self.answer.recv_timeout(wait_max) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Timeout) => Err(ReadError::TooSlow),
-            Err(RecvTimeoutError::Disconnected) => Err(ReadError::Outage),
-        }
-    }
 }

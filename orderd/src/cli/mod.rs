@@ -216,6 +216,11 @@ pub struct Serve {
     )]
     pub warm_threads: usize,
 
+    /// The file that keeps the ids of the cached orders over a restart; they are warmed first.
+    /// Without it `hot-set` in the data folder, if that is in use.
+    #[arg(long, env = "ORDERD_HOT_SET_FILE", value_name = "FILE")]
+    pub hot_set_file: Option<PathBuf>,
+
     /// How many threads, each with a connection of its own, read from the database.
     #[arg(long, env = "ORDERD_DATABASE_THREADS", default_value_t = 4, value_name = "COUNT",
         allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -248,6 +253,11 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_PUBLIC_HOSTS", value_delimiter = ',', value_name = "NAMES",
         value_parser = host_name)]
     pub public_hosts: Vec<String>,
+
+    /// Make, send and return random orders on POST /random/{n}, for those who may write. A demo
+    /// does.
+    #[arg(long, env = "ORDERD_RANDOM", value_parser = BoolishValueParser::new())]
+    pub random: bool,
 
     /// Produce orders in the daemon itself, and accept POST /orders without a token.
     #[arg(long, env = "ORDERD_DEMO", value_parser = BoolishValueParser::new())]

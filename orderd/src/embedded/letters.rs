@@ -2,6 +2,8 @@
 //! that they name, and those that the topic of dead letters doesn't have.
 
 use crate::clock::Clock;
+use crate::crash;
+use crate::crash::Point;
 use crate::embedded::Embedded;
 use crate::embedded::letter_row::Key;
 use crate::embedded::letter_row::Row;
@@ -85,6 +87,7 @@ pub(super) fn upgrade(transaction: &WriteTransaction) -> Result<(), redb::Error>
 /// Writes the letters of a batch; those that are there already stay as they are.
 pub(super) fn insert(transaction: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> {
     for letter in &batch.dead_letters {
+        crash::point(Point::InDeadLettering);
         insert_one(transaction, &batch.topic, letter)?;
     }
     Ok(())

@@ -3,6 +3,8 @@
 //! An order is kept as its canonical bytes with their digest, so reading one is one lookup and
 //! nothing is put together again.
 
+use crate::crash;
+use crate::crash::Point;
 use crate::embedded::Embedded;
 use crate::embedded::letters;
 use crate::order::Digest;
@@ -176,8 +178,11 @@ impl EmbeddedStore {
 
     fn try_save(&self, batch: &Batch) -> Result<Saved, SaveError> {
         let transaction = self.0.begin_write()?;
+        crash::point(Point::BeforeCompareAndSet);
         move_positions(&transaction, batch)?;
+        crash::point(Point::BetweenStatements);
         let orders = save_content(&transaction, batch)?;
+        crash::point(Point::BeforeCommit);
         transaction.commit().map_err(|error| SaveError::Commit(error.into()))?;
         Ok(Saved { orders, refused: Vec::new() })
     }
@@ -232,7 +237,7 @@ fn move_positions(transaction: &WriteTransaction, batch: &Batch) -> Result<(), S
     for advance in &batch.advances {
         let key = (batch.group.as_str(), batch.topic.as_str(), advance.partition);
         let stored = positions.get(key)?.map(|offset| offset.value());
-        if stored != Some(advance.from) {
+        if stored != Some(advance.from) && cfg!(not(drill_without_fence)) {
             // Dropping the transaction undoes the moves before this one.
             return Err(SaveError::Moved { partition: advance.partition });
         }

@@ -29,10 +29,12 @@ mod list;
 mod listen;
 mod negotiate;
 mod observe;
+mod openapi;
 mod orders;
 mod pages;
 mod problem;
 mod query;
+mod random;
 mod router;
 mod server_axum;
 mod server_tiny;
@@ -64,6 +66,7 @@ use std::time::Duration;
 pub use crate::http::guard::{Token, Writes};
 pub use crate::http::limits::{BODY_BYTES_MAX, Limits};
 pub use crate::http::listen::{HttpError, bind};
+pub use crate::http::random::Random;
 pub use crate::http::server_axum::serve_axum;
 pub use crate::http::server_tiny::serve_tiny;
 
@@ -157,6 +160,8 @@ pub struct Parts {
     pub readiness: Arc<Readiness>,
     /// Who may write.
     pub writes: Writes,
+    /// What makes random orders, if that is turned on.
+    pub random: Option<Random>,
     /// The rules for orders that are posted.
     pub profile: Profile,
     /// Where the time comes from.
@@ -179,6 +184,7 @@ pub struct Service {
     appender: Appender,
     readiness: Arc<Readiness>,
     guard: Guard,
+    random: Option<Random>,
     profile: Profile,
     clock: Clock,
     read_wait_max: Duration,
@@ -199,6 +205,7 @@ impl Service {
             appender: parts.appender,
             readiness: parts.readiness,
             guard: Guard::new(parts.writes, parts.public_hosts),
+            random: parts.random,
             profile: parts.profile,
             clock: parts.clock,
             read_wait_max: parts.read_wait_max,

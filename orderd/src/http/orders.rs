@@ -1,5 +1,6 @@
 //! One order by its id: the same handler for every path that the daemon's forerunners had.
 
+use crate::catalog::Answered;
 use crate::catalog::Lookup;
 use crate::catalog::StoredOrder;
 use crate::http::Response;
@@ -35,6 +36,8 @@ const UID_NAMES: [&str; 3] = ["order_uid", "OrderUID", "uuid"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     Cache,
+    /// The cache, without knowing whether another instance has replaced the order since.
+    Stale,
     Store,
 }
 
@@ -42,13 +45,14 @@ impl Origin {
     fn x_cache(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Cache => "HIT",
+            Self::Stale => "STALE",
             Self::Store => "MISS",
         })
     }
 
     fn server_timing(self, took: Duration) -> HeaderValue {
         let metric = match self {
-            Self::Cache => "cache",
+            Self::Cache | Self::Stale => "cache",
             Self::Store => "db",
         };
         header_value(&format!("{metric};dur={:.3}", milliseconds(took)))
@@ -70,21 +74,28 @@ pub(super) fn read(service: &Service, uid: &str, condition: Condition) -> Result
             let took = clock.now() - started;
             found(&service.metrics, &order, Origin::Cache, took, &condition).map(Answer::Now)
         }
+        Ok(Lookup::Stale(order)) => {
+            let took = clock.now() - started;
+            found(&service.metrics, &order, Origin::Stale, took, &condition).map(Answer::Now)
+        }
         Ok(Lookup::Absent) => Err(not_found(&uid).read_from(Origin::Cache, clock.now() - started)),
         Ok(Lookup::Pending(pending)) => {
             let wait_max = service.read_wait_max;
             let metrics = Arc::clone(&service.metrics);
             Ok(Answer::Later(Box::new(move || {
-                let read = pending.wait(wait_max);
+                let answered = pending.answer(wait_max);
                 let took = clock.now() - started;
-                let order = read.map_err(Problem::from).and_then(|order| {
-                    order.ok_or_else(|| {
+                let read = answered.map_err(Problem::from).and_then(|answered| match answered {
+                    Answered::Loaded(order) => Ok((order, Origin::Store)),
+                    Answered::Stale(order) => Ok((order, Origin::Stale)),
+                    Answered::Absent => {
                         note_read(&metrics, &uid, Origin::Store, took);
-                        not_found(&uid)
-                    })
+                        Err(not_found(&uid))
+                    }
                 });
-                let order = order.map_err(|problem| problem.read_from(Origin::Store, took))?;
-                found(&metrics, &order, Origin::Store, took, &condition)
+                let (order, origin) =
+                    read.map_err(|problem| problem.read_from(Origin::Store, took))?;
+                found(&metrics, &order, origin, took, &condition)
             })))
         }
         Err(error) => Err(Problem::from(error).read_from(Origin::Store, clock.now() - started)),
@@ -99,16 +110,17 @@ impl Problem {
     }
 }
 
-/// Notes where an order came from and how long that took: in the log every hit at debug, every miss
-/// at info.
+/// Notes where an order came from and how long that took: in the log every hit at debug, everything
+/// else at info.
 pub(super) fn note_read(metrics: &Metrics, uid: &OrderUid, origin: Origin, took: Duration) {
     let ms = milliseconds(took);
     match origin {
         Origin::Cache => tracing::debug!(order_uid = %uid, ms, "order read from the cache"),
+        Origin::Stale => tracing::info!(order_uid = %uid, ms, "order served though maybe stale"),
         Origin::Store => tracing::info!(order_uid = %uid, ms, "order read from the store"),
     }
     let place = match origin {
-        Origin::Cache => Place::Cache,
+        Origin::Cache | Origin::Stale => Place::Cache,
         Origin::Store => Place::Store,
     };
     metrics.order_found(place, took);

@@ -16,11 +16,13 @@ use crate::http::limits::HEADER_BYTES_MAX;
 use crate::http::limits::TARGET_BYTES_MAX;
 use crate::http::list;
 use crate::http::negotiate::Form;
+use crate::http::openapi;
 use crate::http::orders;
 use crate::http::pages;
 use crate::http::problem::Problem;
 use crate::http::query;
 use crate::http::query::Query;
+use crate::http::random;
 use crate::http::submit;
 use ::http::HeaderValue;
 use ::http::Method;
@@ -42,6 +44,13 @@ enum Route<'a> {
     Healthz,
     Readyz,
     Metrics,
+    /// How many orders, as it stands in the path.
+    Random(&'a str),
+    OpenApi,
+    /// The name of a file of the documentation; empty for its page.
+    Docs(&'a str),
+    /// Leads to the page.
+    DocsHome,
     Letters,
     /// The id as it stands in the path.
     Letter(&'a str),
@@ -64,8 +73,19 @@ impl<'a> Route<'a> {
             "/cache" => return Some(Self::Cache),
             "/api/cache" => return Some(Self::CacheAsJson),
             "/metrics" => return Some(Self::Metrics),
+            "/openapi.json" => return Some(Self::OpenApi),
             "/dead-letters" => return Some(Self::Letters),
             _ => {}
+        }
+        if let Some(count) = path.strip_prefix("/random/") {
+            return (!count.contains('/')).then_some(Self::Random(count));
+        }
+        if let Some(name) = path.strip_prefix("/docs") {
+            // What the page loads lies beside it, so without the slash it would be looked for here.
+            return name
+                .strip_prefix('/')
+                .map(Self::Docs)
+                .or(name.is_empty().then_some(Self::DocsHome));
         }
         let one = |uid: &'a str| (!uid.contains('/')).then_some(Self::Order(uid));
         ["/orders/", "/order/", "/api/order/"]
@@ -95,6 +115,9 @@ impl<'a> Route<'a> {
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
+            Self::Random(_) => "/random/:n",
+            Self::OpenApi => "/openapi.json",
+            Self::Docs(_) | Self::DocsHome => "/docs",
             Self::Letters => "/dead-letters",
             Self::Letter(_) => "/dead-letters/:id",
             Self::LetterAction(_, Action::Replay) => "/dead-letters/:id/replay",
@@ -107,7 +130,7 @@ impl<'a> Route<'a> {
 
     fn allowed(self) -> &'static str {
         match self {
-            Self::Orders | Self::OrderByParameter => "GET, HEAD, POST, OPTIONS",
+            Self::Orders | Self::OrderByParameter | Self::Random(_) => "GET, HEAD, POST, OPTIONS",
             Self::Letter(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::LetterAction(..) => "POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
@@ -134,6 +157,9 @@ pub(super) fn answer(
     })?;
     match (route, &head.method) {
         (_, &Method::OPTIONS) => Ok(Answer::Now(options(route))),
+        (Route::Random(count), &Method::GET | &Method::POST) => {
+            random::random(service, head, count)
+        }
         (Route::Orders, &Method::POST) => submit::submit(service, head, body),
         (Route::OrderByParameter, &Method::GET | &Method::HEAD | &Method::POST) => {
             let uid = orders::uid_of_parameter(head, body)?;
@@ -171,10 +197,16 @@ fn read(
             pages::cache(service, &Query::of(&head.uri)?, Form::Json, context).map(Answer::Now)
         }
         Route::Asset(asset) => Ok(Answer::Now(asset.respond(&head.uri, &condition))),
+        Route::OpenApi => Ok(Answer::Now(openapi::json(&condition))),
+        Route::Docs(name) => openapi::file(name, &condition).map(Answer::Now),
+        Route::DocsHome => Ok(Answer::Now(openapi::home())),
         Route::Letters if context.form == Form::Page => Ok(Answer::Now(pages::letters(context))),
         Route::Letters => letters::page(service, head),
         Route::Letter(id) => letters::one(service, head, id),
-        Route::OrderByParameter | Route::LetterAction(..) => Err(method_not_allowed(route)),
+        // A HEAD makes no orders.
+        Route::OrderByParameter | Route::LetterAction(..) | Route::Random(_) => {
+            Err(method_not_allowed(route))
+        }
     }
 }
 
@@ -191,7 +223,9 @@ fn check_head(head: &request::Parts) -> Result<(), Problem> {
         Method::TRACE,
         Method::CONNECT,
     ];
-    if !known.contains(&head.method) {
+    // Not among the constants of the crate.
+    let is_query = head.method.as_str() == "QUERY";
+    if !known.contains(&head.method) && !is_query {
         let detail = "This method isn't known here.";
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "unknown_method", detail));
     }
@@ -226,6 +260,55 @@ fn method_not_allowed(route: Route<'_>) -> Problem {
         .with(header::ALLOW, HeaderValue::from_static(route.allowed()))
 }
 
+/// Every route that programs use: its path as its description writes it, and its methods.
+#[cfg(test)]
+pub(super) fn described() -> Vec<(&'static str, &'static str)> {
+    const EVERY: [Route<'static>; 18] = [
+        Route::Home,
+        Route::Order(""),
+        Route::OrderByParameter,
+        Route::Orders,
+        Route::Recent,
+        Route::Healthz,
+        Route::Readyz,
+        Route::Metrics,
+        Route::Random(""),
+        Route::OpenApi,
+        Route::Docs(""),
+        Route::DocsHome,
+        Route::Cache,
+        Route::CacheAsJson,
+        Route::Letters,
+        Route::Letter(""),
+        Route::LetterAction("", Action::Replay),
+        Route::LetterAction("", Action::Drop),
+    ];
+    let paths = |route: Route<'_>| -> &'static [&'static str] {
+        match route {
+            Route::Order(_) => &["/orders/{uid}", "/order/{uid}", "/api/order/{uid}"],
+            Route::OrderByParameter => &["/api/getOrder"],
+            Route::Orders => &["/orders"],
+            Route::Recent => &["/api/orders/recent"],
+            Route::Healthz => &["/healthz"],
+            Route::Readyz => &["/readyz"],
+            Route::Metrics => &["/metrics"],
+            Route::Random(_) => &["/random/{n}"],
+            Route::OpenApi => &["/openapi.json"],
+            Route::Letters => &["/dead-letters"],
+            Route::Letter(_) => &["/dead-letters/{id}"],
+            Route::LetterAction(_, Action::Replay) => &["/dead-letters/{id}/replay"],
+            Route::LetterAction(_, Action::Drop) => &["/dead-letters/{id}/drop"],
+            Route::CacheAsJson => &["/api/cache"],
+            // For people.
+            Route::Home | Route::Cache | Route::Docs(_) | Route::DocsHome | Route::Asset(_) => &[],
+        }
+    };
+    let described = EVERY
+        .into_iter()
+        .flat_map(|route| paths(route).iter().map(move |path| (*path, route.allowed())));
+    described.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Action;
@@ -248,7 +331,7 @@ mod tests {
         for path in ["/dead-letters/7/", "/dead-letters/7/replay/", "/dead-letters/7/other"] {
             assert_eq!(Route::of(path), None, "{path}");
         }
-        for path in ["", "*", "//", "/orders/a/b", "/Orders", "/assets/", "/assets/../x"] {
+        for path in ["", "*", "//", "/orders/a/b", "/random/1/2", "/docsx", "/Orders", "/assets/"] {
             assert_eq!(Route::of(path), None, "{path}");
         }
     }

@@ -35,6 +35,8 @@ use crate::backoff::Backoff;
 use crate::catalog::Catalog;
 use crate::catalog::StoredOrder;
 use crate::clock::Clock;
+use crate::crash;
+use crate::crash::Point;
 use crate::ingest::alarm::Alarm;
 use crate::ingest::ended::SessionError;
 use crate::metrics::Ingested;
@@ -312,6 +314,7 @@ impl Ingest {
         // On an error the writes are dropped here, which forgets these orders: after an unknown
         // COMMIT nobody knows which content the store has.
         let saved = store.save(batch)?;
+        crash::point(Point::AfterCommit);
         let saved_at = self.clock.now();
         let (orders, refused) = count_and_order(saved);
         let counted = orders.counted;
@@ -321,6 +324,7 @@ impl Ingest {
         }
         writes.publish(orders.written);
         let positions: Vec<_> = batch.advances.iter().map(|a| (a.partition, a.to)).collect();
+        crash::point(Point::BeforeGroupCommit);
         source.saved(&positions);
         for &(partition, next_offset) in &positions {
             self.metrics.partition_saved(&self.topic, partition, next_offset, None);

@@ -237,6 +237,12 @@ impl<W: Write> Run<'_, W> {
     }
 }
 
+/// That many made-up orders, from a seed that is drawn.
+pub fn random(count: usize, clock: &Clock) -> Vec<Record> {
+    let generator = Generator::new(rand::random(), Template::Random, 0.0);
+    generator.starting_at(clock.wall()).take(count).map(|produced| produced.record).collect()
+}
+
 /// Appends made-up orders until `stop` is given: a first few at once, then one every
 /// `interval`. A topic that is away is waited for.
 pub fn demo(appender: &Appender, interval: Duration, clock: &Clock, stop: &StopToken) {

@@ -15,6 +15,7 @@
 
 pub mod database;
 pub mod letters;
+pub mod listen;
 pub mod positions;
 pub mod postgres;
 

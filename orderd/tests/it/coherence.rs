@@ -173,6 +173,7 @@ impl Scene {
     pub(crate) fn read(&self, uid: &OrderUid) -> Option<i64> {
         let order = match self.catalog.lookup(uid).unwrap() {
             Lookup::Hit(order) => Some(order),
+            Lookup::Stale(order) => panic!("nobody else writes to the store of {order:?}"),
             Lookup::Absent => None,
             Lookup::Pending(pending) => pending.wait(PATIENCE).unwrap(),
         };

@@ -52,7 +52,14 @@ pub(crate) fn orderd(arguments: &[&str]) -> Command {
 
 /// Runs `orderd` to its end.
 pub(crate) fn run(arguments: &[&str]) -> Ended {
-    let child = orderd(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    run_with(arguments, &[])
+}
+
+/// The same, with these variables in the environment.
+pub(crate) fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let mut command = orderd(arguments);
+    command.envs(variables.iter().copied());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id();
     // The watchdog ends a program that doesn't end by itself, and the status then says so.
     let (done, ended) = mpsc::channel::<()>();
@@ -145,6 +152,14 @@ impl Daemon {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// The names of the daemon's threads that run, cut to 15 bytes by the system.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+        let names = tasks.flatten().filter_map(name);
+        names.map(|name| name.trim_end().to_owned()).collect()
     }
 
     /// Sends the signal with this name.

@@ -297,7 +297,7 @@ fn check_all_saved_once(scene: &Scene) {
             Lookup::Pending(pending) => {
                 pending.wait(Duration::from_secs(20)).unwrap().unwrap().body == order.body()
             }
-            Lookup::Absent => false,
+            Lookup::Stale(_) | Lookup::Absent => false,
         });
     }
 }

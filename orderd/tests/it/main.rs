@@ -7,14 +7,18 @@ mod browser;
 mod coherence;
 mod commands;
 mod config_files;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod daemon;
 mod dead_letters;
 mod deploy;
 mod embedded_run;
 mod embedded_topic;
 mod generate;
+mod hotset;
 mod http;
 mod ingest;
+mod instances;
 #[cfg(feature = "rdkafka")]
 mod kafka_4;
 mod kafka_client;

@@ -10,6 +10,7 @@ use crate::stores::save;
 use crossbeam_channel::unbounded;
 use orderd::catalog::ABSENT_FOR_MAX;
 use orderd::clock::Clock;
+use orderd::hotset::HotSet;
 use orderd::order::Order;
 use orderd::store::database::Database;
 use orderd::store::database::Urgency;
@@ -120,7 +121,7 @@ fn a_warm_up_that_is_overtaken_leaves_nothing_old() {
         let (old, new) = (order("a", 1), order("a", 2));
         save(&*scene.connect, std::slice::from_ref(&old));
         let crew = Arc::new(Crew::new(StopToken::new()));
-        let options = warmup::Options { orders: 10, threads: 2 };
+        let options = warmup::Options { orders: 10, threads: 2, hot: HotSet::default() };
         scene.held(|| warmup::start(&crew, &scene.catalog, options).unwrap());
         change.happen(scene, &new);
         scene.open_gate();

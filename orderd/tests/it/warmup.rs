@@ -7,6 +7,7 @@ use crate::stores::order;
 use crate::stores::save;
 use orderd::catalog::Catalog;
 use orderd::clock::Clock;
+use orderd::hotset::HotSet;
 use orderd::order::Order;
 use orderd::store::Connect;
 use orderd::store::Store;
@@ -63,7 +64,7 @@ impl Scene {
     }
 
     fn warm(&self, orders: usize, threads: usize) {
-        let options = warmup::Options { orders, threads };
+        let options = warmup::Options { orders, threads, hot: HotSet::default() };
         warmup::start(&self.crew, &self.catalog, options).unwrap();
     }
 

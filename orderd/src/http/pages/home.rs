@@ -1,5 +1,6 @@
 //! The home page: the search, the order that was found or why none was, and the newest orders.
 
+use crate::catalog::Answered;
 use crate::catalog::Lookup;
 use crate::catalog::PendingOrder;
 use crate::catalog::PendingPage;
@@ -121,7 +122,7 @@ struct Home {
 
 enum Search {
     Done(Asked),
-    Hit(StoredOrder, Duration),
+    Cached(StoredOrder, Origin, Duration),
     Pending(OrderUid, PendingOrder),
 }
 
@@ -135,7 +136,12 @@ impl Search {
         };
         let started = service.clock.now();
         match service.catalog.lookup(&uid) {
-            Ok(Lookup::Hit(order)) => Self::Hit(order, service.clock.now() - started),
+            Ok(Lookup::Hit(order)) => {
+                Self::Cached(order, Origin::Cache, service.clock.now() - started)
+            }
+            Ok(Lookup::Stale(order)) => {
+                Self::Cached(order, Origin::Stale, service.clock.now() - started)
+            }
             Ok(Lookup::Absent) => Self::Done(Asked::Unknown),
             Ok(Lookup::Pending(pending)) => Self::Pending(uid, pending),
             Err(error) => Self::Done(Asked::Failed(error)),
@@ -151,12 +157,17 @@ impl Home {
         let reading = Reading { language, wall: clock.wall() };
         let asked = match self.search {
             Search::Done(asked) => asked,
-            Search::Hit(order, took) => Asked::of(metrics, &order, Origin::Cache, took, &reading),
-            Search::Pending(uid, pending) => match pending.wait(self.wait_max) {
-                Ok(Some(order)) => {
+            Search::Cached(order, origin, took) => {
+                Asked::of(metrics, &order, origin, took, &reading)
+            }
+            Search::Pending(uid, pending) => match pending.answer(self.wait_max) {
+                Ok(Answered::Loaded(order)) => {
                     Asked::of(metrics, &order, Origin::Store, clock.now() - self.started, &reading)
                 }
-                Ok(None) => {
+                Ok(Answered::Stale(order)) => {
+                    Asked::of(metrics, &order, Origin::Stale, clock.now() - self.started, &reading)
+                }
+                Ok(Answered::Absent) => {
                     note_read(metrics, &uid, Origin::Store, clock.now() - self.started);
                     Asked::Unknown
                 }

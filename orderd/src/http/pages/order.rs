@@ -54,6 +54,15 @@ impl Found {
         self.origin == Origin::Cache
     }
 
+    pub(super) fn origin(&self) -> &'static str {
+        let words = self.language.words();
+        match self.origin {
+            Origin::Cache => words.from_cache,
+            Origin::Stale => words.from_stale_cache,
+            Origin::Store => words.from_store,
+        }
+    }
+
     pub(super) fn took(&self) -> String {
         self.language.milliseconds(self.took)
     }

@@ -82,9 +82,14 @@ const GIVEN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// nothing, because all its answers share its bytes.
 const GIVEN_FREE_BYTES: usize = 64 * 1024;
 
-/// The pause after the system refused a connection, most likely for want of descriptors, and how
-/// long one that came is kept waiting for another to make room.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a thread that waited for the store or the topic stays for the next one who has to.
+const IDLE_THREAD_WAIT: Duration = Duration::from_secs(2);
+
+/// The pause after the system refused a connection, most likely for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a connection that came is kept waiting for another to make room.
+const ROOM_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// How often connections are looked at for what they wait for.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
@@ -120,6 +125,7 @@ pub fn serve_axum(
         .worker_threads(WORKERS)
         // One of them waits for the word to stop.
         .max_blocking_threads(limits.requests_max + 1)
+        .thread_keep_alive(IDLE_THREAD_WAIT)
         .thread_name("http-worker")
         .enable_all()
         .build()
@@ -165,7 +171,7 @@ async fn serve(
             _ = &mut stopped => break,
         };
         match accepted {
-            Ok((socket, _)) if peers.make_room(ACCEPT_PAUSE).await => {
+            Ok((socket, _)) if peers.make_room(ROOM_WAIT_MAX).await => {
                 let talk = Talk {
                     shared: shared.clone(),
                     guest: peers.admit(),
@@ -177,7 +183,7 @@ async fn serve(
             Ok(_) => trouble.tell("a connection is refused: all others are being answered"),
             Err(error) => {
                 trouble.tell(&format!("a connection can't be accepted: {error}"));
-                peers.evict();
+                peers.shrink();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -230,6 +236,11 @@ impl Talk {
         let service = service_fn(move |request: Request<Incoming>| {
             let (answered, peer) = (router.call(request), Arc::clone(&answering));
             async move {
+                if peer.is_ahead() {
+                    // One request at a time, then the others' turn: a connection with thousands of
+                    // them at hand would hold the worker for a long while.
+                    tokio::task::yield_now().await;
+                }
                 let response = answered.await;
                 peer.enter(Phase::Idle);
                 response

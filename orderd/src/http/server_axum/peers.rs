@@ -13,8 +13,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -23,6 +25,9 @@ use tokio::time::Instant;
 /// One in so many connections makes room when there is none: looking at all of them for each one
 /// that comes would cost more than answering it.
 const EVICTED_SHARE: usize = 64;
+
+/// After a want of descriptors, one in so many connections more are tried at each sweep.
+const REGROWN_SHARE: usize = 64;
 
 /// Bytes a millisecond, so 4 KiB a second: who takes an answer at this rate may go on.
 const WRITE_RATE_MIN: u64 = 4;
@@ -58,6 +63,8 @@ pub(super) struct Peer {
     /// A [`Cut`], or 0.
     cut: AtomicU8,
     told: Notify,
+    /// Whether the client has sent more than the request that is being answered.
+    is_ahead: AtomicBool,
 }
 
 impl Peer {
@@ -82,6 +89,14 @@ impl Peer {
             _ => Phase::Busy,
         };
         (phase, word >> 2)
+    }
+
+    pub(super) fn set_ahead(&self, is_ahead: bool) {
+        self.is_ahead.store(is_ahead, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_ahead(&self) -> bool {
+        self.is_ahead.load(Ordering::Relaxed)
     }
 
     /// A write waits for the client.
@@ -146,6 +161,8 @@ pub(super) struct Peers {
     started: Instant,
     limits: Limits,
     open: Mutex<Open>,
+    /// How many may be open: fewer than the limit says while the system has no descriptors.
+    open_max: AtomicUsize,
     room: Notify,
 }
 
@@ -157,8 +174,9 @@ struct Open {
 
 impl Peers {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
+        let open_max = AtomicUsize::new(limits.connections_max);
         let (open, room) = (Mutex::default(), Notify::new());
-        Arc::new(Self { started: Instant::now(), limits, open, room })
+        Arc::new(Self { started: Instant::now(), limits, open, open_max, room })
     }
 
     /// Enters a connection until the guest is dropped.
@@ -169,6 +187,7 @@ impl Peers {
             blocked: AtomicU64::new(0),
             cut: AtomicU8::new(0),
             told: Notify::new(),
+            is_ahead: AtomicBool::new(false),
         });
         peer.enter(Phase::Idle);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,17 +208,29 @@ impl Peers {
         for (peer, why) in self.select(|peer| peer.overdue(now, &self.limits)) {
             peer.cut(why);
         }
+        let open_max = self.open_max.load(Ordering::Relaxed);
+        let grown = open_max + open_max / REGROWN_SHARE + 1;
+        self.open_max.store(grown.min(self.limits.connections_max), Ordering::Relaxed);
+    }
+
+    /// The system has no descriptor left, for this or for others of the process: makes do with an
+    /// eighth fewer than there are connections, and asks the rest to go.
+    pub(super) fn shrink(&self) {
+        let count = self.len() / 8 + 1;
+        let left = self.len().saturating_sub(count).max(1);
+        self.open_max.store(left, Ordering::Relaxed);
+        self.evict(count);
     }
 
     /// Makes sure that there is room for one more connection, within `wait_max`. Returns whether
     /// there is.
     pub(super) async fn make_room(&self, wait_max: Duration) -> bool {
-        let has_room = || self.len() < self.limits.connections_max;
+        let has_room = || self.len() < self.open_max.load(Ordering::Relaxed);
         if has_room() {
             return true;
         }
         let deadline = Instant::now() + wait_max;
-        self.evict();
+        self.evict(self.len() / EVICTED_SHARE + 1);
         while !has_room() {
             if tokio::time::timeout_at(deadline, self.room.notified()).await.is_err() {
                 return has_room();
@@ -208,14 +239,14 @@ impl Peers {
         true
     }
 
-    /// Asks some to go: those who lie idle longest, then those whose heads or answers take longest.
-    pub(super) fn evict(&self) {
+    /// Asks so many to go: those who lie idle longest, then those whose heads or answers take
+    /// longest.
+    fn evict(&self, count: usize) {
         let mut waiting = self.select(|peer| {
             let is_blocked = peer.blocked.load(Ordering::Relaxed) != 0;
             let (phase, since) = peer.waits_since();
             (phase != Phase::Busy).then_some((is_blocked, phase, since))
         });
-        let count = (waiting.len() / EVICTED_SHARE).max(1);
         if waiting.len() > count {
             waiting.select_nth_unstable_by_key(count, |(_, order)| *order);
         }

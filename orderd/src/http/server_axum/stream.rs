@@ -136,6 +136,7 @@ impl Stream {
             if *left == 0 {
                 self.gate = FRESH;
                 self.bought = None;
+                self.peer.set_ahead(!self.buffer.is_empty());
             }
         }
         count

@@ -81,6 +81,7 @@ pub(super) static WORDS: Words = Words {
 
     order: "Order",
     from_cache: "from the cache",
+    from_stale_cache: "from the cache, maybe out of date",
     from_store: "from the database",
     ms: "ms",
     general: "Details",

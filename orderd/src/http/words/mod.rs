@@ -94,6 +94,7 @@ pub(super) struct Words {
 
     pub(super) order: &'static str,
     pub(super) from_cache: &'static str,
+    pub(super) from_stale_cache: &'static str,
     pub(super) from_store: &'static str,
     pub(super) ms: &'static str,
     pub(super) general: &'static str,

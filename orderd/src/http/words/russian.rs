@@ -97,6 +97,7 @@ pub(super) static WORDS: Words = Words {
 
     order: "Заказ",
     from_cache: "из кэша",
+    from_stale_cache: "из кэша, возможно, устарел",
     from_store: "из базы данных",
     ms: "мс",
     general: "Общая информация",

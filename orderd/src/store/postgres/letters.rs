@@ -2,6 +2,8 @@
 //!
 //! Whoever locks several letters locks them by id, so that no two can deadlock.
 
+use crate::crash;
+use crate::crash::Point;
 use crate::order::OrderUid;
 use crate::order::decode::Part;
 use crate::order::decode::named_uid;
@@ -22,6 +24,7 @@ use crate::store::letters::Replayed;
 use crate::store::letters::State;
 use crate::store::postgres::Connection;
 use crate::store::postgres::Prepared;
+use crate::store::postgres::notify::Instance;
 use crate::store::postgres::read::Fields;
 use crate::store::postgres::rows;
 use crate::store::postgres::save::Failure;
@@ -119,6 +122,7 @@ pub(super) fn insert(
     letters: &[DeadLetter],
 ) -> Result<(), postgres::Error> {
     for letters in letters.chunks(DEAD_LETTERS_MAX) {
+        crash::point(Point::InDeadLettering);
         let statement = prepared.statement(transaction, INSERT)?;
         let uids: Vec<_> = letters.iter().map(|letter| named_uid(&letter.payload)).collect();
         transaction.execute(
@@ -207,7 +211,8 @@ impl Letters for Connection {
     }
 
     fn replay(&mut self, id: i64, batch: &Batch, force: Force) -> Result<Replayed, StoreError> {
-        let tried = try_replay(&mut self.client, &mut self.prepared, id, batch, force);
+        let tried =
+            try_replay(&mut self.client, &mut self.prepared, self.instance, id, batch, force);
         let refusal = match tried.map_err(|failure| self.save_error(failure))? {
             Ok(orders) => return Ok(Replayed::Landed(orders)),
             Err(Some(refusal)) => refusal,
@@ -257,12 +262,13 @@ type Tried = Result<Vec<(StoredOrder, Outcome)>, Option<Refusal>>;
 fn try_replay(
     client: &mut postgres::Client,
     prepared: &mut Prepared,
+    saver: Instance,
     id: i64,
     batch: &Batch,
     force: Force,
 ) -> Result<Tried, Failure> {
     let mut transaction = client.transaction()?;
-    let saved = save_content(&mut transaction, prepared, batch)?;
+    let saved = save_content(&mut transaction, prepared, saver, batch)?;
     if let Some(letter) = saved.refused.into_iter().next() {
         return Ok(Err(Some(Refusal::Database(letter.reason))));
     }

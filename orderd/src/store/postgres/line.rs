@@ -39,7 +39,8 @@ use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
-/// How often a wait is looked at. Time is counted in these, so no clock is read for it.
+/// How often a wait is looked at. Time is counted in these, and only while a call waits: so no clock
+/// is read for it, and an idle session gets no older.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The owner's end of a line.
@@ -73,14 +74,14 @@ impl Line {
         self.0.patience.store(ticks(patience), Ordering::Relaxed);
     }
 
-    /// A call begins: how long the line was idle before doesn't count.
-    pub(super) fn begin(&self) {
-        self.0.waited.store(0, Ordering::Relaxed);
-    }
-
     /// What takes the socket in the place of TLS.
     pub(super) fn plain(&self) -> Plain {
         Plain(self.clone())
+    }
+
+    /// Bytes have moved.
+    fn moved(&self) {
+        self.0.waited.store(0, Ordering::Relaxed);
     }
 
     fn check(&self) -> io::Result<()> {
@@ -129,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for Plain {
     type Future = Ready<Result<Watched<S>, Infallible>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        self.0.begin();
+        self.0.moved();
         ready(Ok(Watched { stream, line: self.0, tick: None }))
     }
 }
@@ -138,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for Plain {
 pub(super) struct Watched<S> {
     stream: S,
     line: Line,
-    /// Kept from wait to wait. One that was over before a call began counts as its first tick.
+    /// Kept from wait to wait. One that ran out while the session was idle counts as a first tick.
     tick: Option<Pin<Box<Sleep>>>,
 }
 
@@ -150,7 +151,7 @@ impl<S> Watched<S> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if step.is_ready() {
-            self.line.begin();
+            self.line.moved();
             return step;
         }
         loop {

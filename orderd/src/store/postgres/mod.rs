@@ -11,11 +11,15 @@
 //! * No statement waits longer than its timeout, except for migrations; and no call waits longer for
 //!   a silent server than [`line`] lets it.
 //! * No message holds the password.
+//! * Whoever saves through a [`Postgres`] that listens announces the orders to the catalog that it
+//!   listens for, before the COMMIT: what this instance replaced is heard as its own.
 
 mod connect;
 mod letters;
 mod line;
+mod listen;
 mod migrate;
+mod notify;
 mod positions;
 mod read;
 mod save;
@@ -31,9 +35,12 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoredOrder;
 use crate::store::letters::Letters;
+use crate::store::listen::Listen;
+use crate::store::listen::Listening;
 use crate::store::postgres::connect::Server;
 use crate::store::postgres::connect::Session;
-use crate::store::postgres::line::Line;
+use crate::store::postgres::listen::ListeningSession;
+use crate::store::postgres::notify::Instance;
 use crate::supervise::StopToken;
 use postgres::Client;
 use postgres::GenericClient;
@@ -52,6 +59,7 @@ pub struct Postgres {
     servers: Vec<Server>,
     name: Arc<str>,
     cut: StopToken,
+    instance: Instance,
 }
 
 impl Postgres {
@@ -63,7 +71,7 @@ impl Postgres {
     pub fn new(url: &str) -> Result<Self, StoreError> {
         let servers = connect::servers(url)?;
         let name = connect::name(&servers).into();
-        Ok(Self { servers, name, cut: StopToken::new() })
+        Ok(Self { servers, name, cut: StopToken::new(), instance: Instance::draw() })
     }
 
     /// The same, whose calls all fail at once when `cut` is given: those that are waiting for the
@@ -85,9 +93,10 @@ impl Postgres {
 
 impl Connect for Postgres {
     fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
-        let Session { client, line } = self.session()?;
+        let client = self.client()?;
         let what = Arc::clone(&self.name);
-        Ok(Box::new(Connection { client, line, prepared: Prepared::default(), what }))
+        let (prepared, instance) = (Prepared::default(), self.instance);
+        Ok(Box::new(Connection { client, prepared, what, instance }))
     }
 
     fn migrate(&self) -> Result<Vec<String>, StoreError> {
@@ -100,12 +109,20 @@ impl Connect for Postgres {
     }
 }
 
+impl Listen for Postgres {
+    fn listen(&self) -> Result<Box<dyn Listening>, StoreError> {
+        let session = ListeningSession::begin(self.session()?, &self.name, self.instance)?;
+        Ok(Box::new(session))
+    }
+}
+
 /// One session with its prepared statements.
 struct Connection {
     client: Client,
-    line: Line,
     prepared: Prepared,
     what: Arc<str>,
+    /// Who is named as the one who replaced what it saves.
+    instance: Instance,
 }
 
 /// The statements that a connection has prepared, by their text; each at its first use.
@@ -137,42 +154,34 @@ impl Store for Connection {
         topic: &str,
         starts: &[(i32, i64)],
     ) -> Result<Vec<(i32, i64)>, StoreError> {
-        self.line.begin();
         self.assign_positions(group, topic, starts).map_err(|error| failure(&self.what, error))
     }
 
     fn save(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
-        self.line.begin();
         self.save_batch(batch)
     }
 
     fn load(&mut self, uids: &[OrderUid]) -> Result<Vec<StoredOrder>, StoreError> {
-        self.line.begin();
         self.load_orders(uids)
     }
 
     fn page(&mut self, before: Option<i64>, limit: usize) -> Result<Vec<StoredOrder>, StoreError> {
-        self.line.begin();
         self.load_page(before, limit)
     }
 
     fn newest(&mut self, limit: usize) -> Result<Vec<OrderUid>, StoreError> {
-        self.line.begin();
         self.newest_uids(limit)
     }
 
     fn counts(&mut self) -> Result<Counts, StoreError> {
-        self.line.begin();
         self.count()
     }
 
     fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.line.begin();
         self.load_dead_letters(topic, limit)
     }
 
     fn letters(&mut self) -> &mut dyn Letters {
-        self.line.begin();
         self
     }
 }

@@ -6,6 +6,8 @@
 //! An order that the database refuses must not hold up the others: the chunk it is in is halved
 //! until it stands alone, and it becomes a dead letter of the same transaction.
 
+use crate::crash;
+use crate::crash::Point;
 use crate::order::OrderUid;
 use crate::order::decode::Part;
 use crate::store::Batch;
@@ -19,6 +21,8 @@ use crate::store::postgres::Connection;
 use crate::store::postgres::Prepared;
 use crate::store::postgres::failure;
 use crate::store::postgres::letters;
+use crate::store::postgres::notify::Instance;
+use crate::store::postgres::notify::notify;
 use crate::store::postgres::rows;
 use crate::store::postgres::write::CHUNK_MAX;
 use crate::store::postgres::write::Candidate;
@@ -37,12 +41,20 @@ const ASSIGNED: &str = "select partition, next_offset from positions \
 
 /// Rows are locked in the order of their partitions, and the condition is checked again on the
 /// locked rows: so two writers can't deadlock, and the second one sees what the first has moved.
+#[cfg(not(drill_without_fence))]
 const MOVE: &str = "with held as (select p.partition, n.target from positions p \
      join unnest($3::int[], $4::bigint[], $5::bigint[]) as n (partition, source, target) \
      on n.partition = p.partition and n.source = p.next_offset \
      where p.consumer_group = $1 and p.topic = $2 order by p.partition for update of p) \
      update positions p set next_offset = held.target from held \
      where p.consumer_group = $1 and p.topic = $2 and p.partition = held.partition \
+     returning p.partition";
+
+/// The same without the comparison, for a drill that has to fail.
+#[cfg(drill_without_fence)]
+const MOVE: &str = "update positions p set next_offset = n.target \
+     from unnest($3::int[], $4::bigint[], $5::bigint[]) as n (partition, source, target) \
+     where p.consumer_group = $1 and p.topic = $2 and p.partition = n.partition \
      returning p.partition";
 
 const DRAW: &str = "select nextval('orders_arrival') from generate_series(1, $1::bigint)";
@@ -88,7 +100,7 @@ impl Connection {
     }
 
     pub(super) fn save_batch(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
-        try_save(&mut self.client, &mut self.prepared, batch)
+        try_save(&mut self.client, &mut self.prepared, self.instance, batch)
             .map_err(|failure| self.save_error(failure))
     }
 
@@ -112,25 +124,33 @@ impl Connection {
 fn try_save(
     client: &mut postgres::Client,
     prepared: &mut Prepared,
+    saver: Instance,
     batch: &Batch,
 ) -> Result<Saved, Failure> {
     let mut transaction = client.transaction()?;
+    crash::point(Point::BeforeCompareAndSet);
     move_positions(&mut transaction, prepared, batch)?;
-    let saved = save_content(&mut transaction, prepared, batch)?;
+    crash::point(Point::BetweenStatements);
+    let saved = save_content(&mut transaction, prepared, saver, batch)?;
+    crash::point(Point::BeforeCommit);
     commit(transaction)?;
     Ok(saved)
 }
 
 /// What a batch holds, without its positions: the one way in which orders come into the database.
+/// When the transaction commits, every instance is told which orders it replaced.
 pub(super) fn save_content(
     transaction: &mut Transaction<'_>,
     prepared: &mut Prepared,
+    saver: Instance,
     batch: &Batch,
 ) -> Result<Saved, Failure> {
     let saved = save_orders(transaction, prepared, batch)?;
     letters::insert(transaction, prepared, &batch.topic, &batch.dead_letters)?;
     letters::insert(transaction, prepared, &batch.topic, &saved.refused)?;
     letters::overtake(transaction, prepared, batch, &saved.refused)?;
+    let replaced = saved.orders.iter().filter(|(_, outcome)| *outcome == Outcome::Replaced);
+    notify(transaction, prepared, saver, replaced.map(|(order, _)| &order.uid))?;
     Ok(saved)
 }
 

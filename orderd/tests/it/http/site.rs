@@ -17,6 +17,7 @@ use orderd::order::Order;
 use orderd::order::OrderUid;
 use orderd::order::decode::decode;
 use orderd::order::validate::Profile;
+use orderd::produce;
 use orderd::series::Series;
 use orderd::store::Advance;
 use orderd::store::Batch;
@@ -201,6 +202,10 @@ impl Site {
             catalog,
             appender: Appender::start(&crew, topic).unwrap(),
             readiness: Arc::clone(&readiness),
+            random: Some(http::Random::new({
+                let clock = clock.clone();
+                move |count| produce::random(count, &clock)
+            })),
             writes,
             profile: Profile::Lenient,
             clock,

@@ -43,3 +43,11 @@ fn check_cached(daemon: &Daemon, uid: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.headers["x-cache"], "HIT");
 }
+
+/// The cached order is served though the database is away: as a hit, or, as soon as the daemon has
+/// noticed, marked as maybe stale.
+fn check_copy(daemon: &Daemon, uid: &str) {
+    let answer = daemon.get(&format!("/orders/{uid}"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(["HIT", "STALE"].contains(&answer.headers["x-cache"].to_str().unwrap()), "{answer:?}");
+}
