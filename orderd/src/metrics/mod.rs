@@ -204,6 +204,9 @@ impl Metrics {
         for from in ["hit", "miss", "stale"] {
             self.reads.with_label_values(&[from]);
         }
+        for urgency in ["foreground", "background"] {
+            self.store_seconds.with_label_values(&[urgency]);
+        }
     }
 
     fn batch_counted(&self, ingested: Ingested) {

@@ -5,6 +5,7 @@ use crate::daemon::wait_until;
 use crate::servers;
 use prometheus_parse::Scrape;
 use prometheus_parse::Value;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 const SAMPLE: &[u8] = include_bytes!("../../assets/model.json");
@@ -87,7 +88,13 @@ fn no_client_can_make_series() {
     // Those of ingest appear as its partitions do.
     let is_asked_for = |name: &str| !name.starts_with("orderd_ingest_");
     let series = |daemon: &Daemon| {
-        scrape(daemon).samples.iter().filter(|sample| is_asked_for(&sample.metric)).count()
+        let scrape = scrape(daemon);
+        let asked_for = scrape.samples.iter().filter(|sample| is_asked_for(&sample.metric));
+        let name = |sample: &prometheus_parse::Sample| {
+            let labels: BTreeMap<_, _> = sample.labels.iter().collect();
+            format!("{}{labels:?}", sample.metric)
+        };
+        asked_for.map(name).collect::<BTreeSet<String>>()
     };
     // The first scrape is a request itself, and so the first of its series.
     for path in ["/orders/0", "/0", "/assets/0", "/metrics"] {

@@ -62,7 +62,7 @@ pub(super) fn joined(fixture: &Fixture) -> Box<dyn Source> {
 fn a_missing_topic_is_made_by_either_client() {
     for case in CASES {
         let topic = servers::unique_topic("either-made");
-        let fixture = Fixture::new(case.settings(&topic, 3));
+        let fixture = Fixture::settled(case.settings(&topic, 3));
         let bounds = joined(&fixture).bounds().unwrap();
         let empty = |partition| Bounds { partition, earliest: 0, end: 0 };
         assert_eq!(bounds, [empty(0), empty(1), empty(2)], "{case:?}");
@@ -92,7 +92,7 @@ fn what_either_client_appends_it_reads_in_order_by_key() {
         (0..3000).map(|n| record(&format!("key-{}", n % 100), format!("{n}"))).collect();
     let mut seen: Vec<BTreeMap<Bytes, Vec<(i32, Bytes)>>> = Vec::new();
     for case in CASES {
-        let fixture = Fixture::new(case.settings(&servers::unique_topic("either-order"), 3));
+        let fixture = Fixture::settled(case.settings(&servers::unique_topic("either-order"), 3));
         let mut sink = fixture.sink();
         for some in records.chunks(500) {
             sink.append(some).unwrap();
@@ -119,7 +119,7 @@ fn what_either_client_appends_it_reads_in_order_by_key() {
 #[test]
 fn either_client_reads_from_where_it_is_told() {
     for case in CASES {
-        let fixture = Fixture::new(case.settings(&servers::unique_topic("either-seek"), 1));
+        let fixture = Fixture::settled(case.settings(&servers::unique_topic("either-seek"), 1));
         let records: Vec<Record> = (0..50).map(|n| record("", format!("{n}"))).collect();
         fixture.sink().append(&records).unwrap();
         let mut source = joined(&fixture);
@@ -158,7 +158,7 @@ fn either_client_rejects_what_is_too_large_alone() {
     for case in CASES {
         let topic = servers::unique_topic("either-large");
         let settings = KafkaSettings { message_bytes_max: 4 << 20, ..case.settings(&topic, 1) };
-        let fixture = Fixture::new(settings);
+        let fixture = Fixture::settled(settings);
         let mut sink = fixture.sink();
         let small = |n: usize| record("k", format!("{n:0>10000}"));
         for large in [5 << 20, 2 << 20] {
@@ -202,7 +202,7 @@ fn auto_takes_the_client_that_fits_the_broker() {
     let topic = servers::unique_topic("auto");
     for (brokers, is_member) in [(servers::brokers(), false), (servers::brokers_4(), true)] {
         let settings = KafkaSettings { client: Client::Auto, brokers, ..settings(&topic, 1) };
-        let fixture = Fixture::new(settings);
+        let fixture = Fixture::settled(settings);
         let waits = fixture.source().standing().unwrap().obstacle.is_some();
         assert_eq!(waits, is_member);
         fixture.sink().append(&[record("k", "v")]).unwrap();
@@ -236,7 +236,7 @@ fn the_groups_offsets_are_what_was_saved() {
         let mut tool = ClientConfig::new();
         tool.set("bootstrap.servers", &settings.brokers).set("group.id", &settings.group);
         let tool: BaseConsumer = tool.create().unwrap();
-        let fixture = Fixture::new(settings);
+        let fixture = Fixture::settled(settings);
         let mut source = joined(&fixture);
         source.saved(&[(0, 3), (1, 4)]);
         source.saved(&[(1, 9)]);

@@ -58,7 +58,7 @@ fn either_client_reads_the_compressions_that_it_can() {
     ] {
         let topic = servers::unique_topic("compressions");
         let settings = KafkaSettings { client, brokers: brokers.clone(), ..settings(&topic, 1) };
-        let fixture = Fixture::new(settings);
+        let fixture = Fixture::settled(settings);
         let mut source = joined(&fixture);
         for kind in kinds {
             produce(&brokers, &topic, 0, kind, 50);
@@ -76,7 +76,7 @@ fn a_partition_that_cannot_be_decompressed_stops_alone() {
     for kind in ["lz4", "zstd"] {
         let topic = servers::unique_topic(kind);
         make_topic(&topic, 2, &[]);
-        let fixture = Fixture::new(settings(&topic, 2));
+        let fixture = Fixture::settled(settings(&topic, 2));
         let brokers = servers::brokers();
         produce(&brokers, &topic, 0, "gzip", 10);
         produce(&brokers, &topic, 0, kind, 10);
@@ -108,7 +108,8 @@ fn a_partition_that_cannot_be_decompressed_stops_alone() {
 fn auto_changes_the_client_when_it_meets_a_compression() {
     for kind in ["lz4", "zstd"] {
         let topic = servers::unique_topic("auto-compression");
-        let fixture = Fixture::new(KafkaSettings { client: Client::Auto, ..settings(&topic, 1) });
+        let fixture =
+            Fixture::settled(KafkaSettings { client: Client::Auto, ..settings(&topic, 1) });
         let mut source = fixture.source();
         assert_eq!(source.standing().unwrap().obstacle, None, "not a member of a group");
         produce(&servers::brokers(), &topic, 0, kind, 10);

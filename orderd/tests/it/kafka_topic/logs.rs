@@ -31,7 +31,7 @@ use crate::servers;
 #[test]
 fn a_position_before_the_start_of_the_log_is_an_outage() {
     let topic = servers::unique_topic("trimmed");
-    let fixture = Fixture::new(settings(&topic, 1));
+    let fixture = Fixture::settled(settings(&topic, 1));
     let records: Vec<Record> = (0..100).map(|n| record("", format!("{n}"))).collect();
     fixture.sink().append(&records).unwrap();
     let partition = DeleteRecordsPartition::default().with_offset(60);
@@ -64,7 +64,7 @@ fn gaps_that_compaction_leaves_are_passed_over_and_counted() {
         ("delete.retention.ms", "0"),
     ];
     make_topic(&topic, 1, &eager);
-    let fixture = Fixture::new(settings(&topic, 1));
+    let fixture = Fixture::settled(settings(&topic, 1));
     let mut source = fixture.source();
     let mut client = client_of(&topic);
     let deadline = now() + DEADLINE;
@@ -96,7 +96,7 @@ fn gaps_that_compaction_leaves_are_passed_over_and_counted() {
 #[test]
 fn the_marks_of_transactions_are_passed_over() {
     let topic = servers::unique_topic("transactions");
-    let fixture = Fixture::new(settings(&topic, 1));
+    let fixture = Fixture::settled(settings(&topic, 1));
     let mut source = fixture.source();
     source.seek(&[(0, 0)]);
     let mut producer = Transactional::new(&topic);

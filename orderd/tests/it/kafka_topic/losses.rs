@@ -68,7 +68,7 @@ fn drain(consumer: &mut Consumer) -> Vec<String> {
 #[test]
 fn the_consumer_loses_messages_where_compressions_are_mixed_and_the_source_does_not() {
     let topic = servers::unique_topic("lost-mixed");
-    let fixture = Fixture::new(settings(&topic, 1));
+    let fixture = Fixture::settled(settings(&topic, 1));
     let mut source = fixture.source();
     let mut client = client_of(&topic);
     let sent: Vec<String> = (0..200).map(|n| format!("{n} {}", "filler ".repeat(20))).collect();

@@ -51,6 +51,13 @@ impl Fixture {
         Self { crew, kafka }
     }
 
+    /// With the topic there in every respect.
+    fn settled(settings: KafkaSettings) -> Self {
+        let fixture = Self::new(settings);
+        fixture.settle();
+        fixture
+    }
+
     /// Waits until the topic is there in every respect: for a moment after it was made a leader may
     /// say that it is none, which is an outage.
     fn settle(&self) {

@@ -24,7 +24,7 @@ use crate::servers;
 #[test]
 fn mixed_compression_loses_nothing() {
     let topic = servers::unique_topic("mixed");
-    let fixture = Fixture::new(settings(&topic, 1));
+    let fixture = Fixture::settled(settings(&topic, 1));
     let mut source = fixture.source();
     let mut client = client_of(&topic);
     let sent: Vec<String> =
@@ -52,7 +52,7 @@ fn mixed_compression_loses_nothing() {
 /// Design: a batch's position counts messages, so a new source goes on exactly where it says.
 #[test]
 fn a_source_resumes_at_its_positions() {
-    let fixture = Fixture::new(settings(&servers::unique_topic("resumed"), 2));
+    let fixture = Fixture::settled(settings(&servers::unique_topic("resumed"), 2));
     let records: Vec<Record> = (0..100).map(|n| record("", format!("{n}"))).collect();
     fixture.sink().append(&records).unwrap();
     let mut source = fixture.source();
@@ -75,7 +75,7 @@ fn a_source_resumes_at_its_positions() {
 fn a_large_message_is_read_up_to_the_setting_and_never_holds_up_other_partitions() {
     let topic = servers::unique_topic("large");
     make_topic(&topic, 2, &[("max.message.bytes", "9000000")]);
-    let fixture = Fixture::new(settings(&topic, 2));
+    let fixture = Fixture::settled(settings(&topic, 2));
     let large = Bytes::from(vec![7; 5 << 20]);
     // Without keys the records take turns: the large one goes to partition 1.
     let records = [record("", large.clone()), record("", "a"), record("", "b"), record("", "c")];
@@ -106,7 +106,7 @@ fn a_large_message_is_read_up_to_the_setting_and_never_holds_up_other_partitions
 #[test]
 fn saved_positions_are_the_groups_offsets() {
     let topic = servers::unique_topic("lag");
-    let fixture = Fixture::new(settings(&topic, 2));
+    let fixture = Fixture::settled(settings(&topic, 2));
     let records: Vec<Record> = (0..20).map(|n| record("", format!("{n}"))).collect();
     fixture.sink().append(&records).unwrap();
     let mut source = fixture.source();

@@ -43,7 +43,7 @@ fn refused(fixture: &Fixture) -> TopicError {
 fn a_broker_is_reached_by_tls_and_either_mechanism() {
     let broker = servers::secure_broker();
     for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
-        let fixture = Fixture::new(secured(&broker, mechanism, &broker.password));
+        let fixture = Fixture::settled(secured(&broker, mechanism, &broker.password));
         fixture.sink().append(&[record("k", "v")]).unwrap();
         let mut source = joined(&fixture);
         source.seek(&[(0, 0), (1, 0)]);

@@ -23,7 +23,7 @@ use crate::servers;
 #[test]
 fn a_missing_topic_is_made_with_its_partitions() {
     let topic = servers::unique_topic("made");
-    let three = Fixture::new(settings(&topic, 3));
+    let three = Fixture::settled(settings(&topic, 3));
     let empty = |partition| Bounds { partition, earliest: 0, end: 0 };
     assert_eq!(three.source().bounds().unwrap(), [empty(0), empty(1), empty(2)]);
     let other = Fixture::new(settings(&topic, 5));
@@ -33,7 +33,7 @@ fn a_missing_topic_is_made_with_its_partitions() {
 /// Design: what a sink acknowledged is in the topic, each key in one partition and in order.
 #[test]
 fn what_a_sink_appends_a_source_reads_in_order_by_key() {
-    let fixture = Fixture::new(settings(&servers::unique_topic("order"), 3));
+    let fixture = Fixture::settled(settings(&servers::unique_topic("order"), 3));
     let records: Vec<Record> =
         (0..3000).map(|n| record(&format!("key-{}", n % 100), format!("{n}"))).collect();
     let mut sink = fixture.sink();
@@ -66,7 +66,8 @@ fn what_a_sink_appends_a_source_reads_in_order_by_key() {
 #[test]
 fn a_record_that_is_too_large_is_rejected_alone() {
     let topic = servers::unique_topic("oversize");
-    let fixture = Fixture::new(KafkaSettings { message_bytes_max: 4 << 20, ..settings(&topic, 1) });
+    let fixture =
+        Fixture::settled(KafkaSettings { message_bytes_max: 4 << 20, ..settings(&topic, 1) });
     let mut sink = fixture.sink();
     let small = |n: usize| record("k", format!("{n:0>10000}"));
     let rejected = |records: &[Record], sink: &mut dyn Sink| match sink.append(records) {
@@ -97,7 +98,7 @@ fn a_record_that_is_too_large_is_rejected_alone() {
 fn a_batch_that_the_broker_refuses_is_sent_one_by_one() {
     let topic = servers::unique_topic("narrow");
     make_topic(&topic, 1, &[("max.message.bytes", "20000")]);
-    let fixture = Fixture::new(settings(&topic, 1));
+    let fixture = Fixture::settled(settings(&topic, 1));
     let records: Vec<Record> = (0..20).map(|n| record("k", format!("{n:0>10000}"))).collect();
     fixture.sink().append(&records).unwrap();
     let mut source = fixture.source();
