@@ -2,9 +2,10 @@
 
 CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check drill contract bench fuzz model portable readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check drill contract bench fuzz model miri sanitize nightly portable readme up migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,19 +21,17 @@ test-here:
 	$(CARGO) test --workspace --exclude benches --all-features
 	$(CARGO) test --package benches
 
-drill: cargo libraries ## the long drills: minutes of real use and real faults, each ending in a table
+drill: cargo libraries ## the drills at full length: minutes of real use and real faults, each ending in a table
 	ORDERD_DRILL=long $(CARGO) test --package orderd --all-features --test it drill -- \
 		--nocapture --test-threads 1
+	$(SERVERS) env ORDERD_DRILL=1 $(CARGO) test --release --package orderd --all-features \
+		--test drill -- --nocapture --test-threads=1
 
 check: cargo libraries ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --package benches --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude benches --all-features --no-deps
-
-drill: cargo ## run the drills at full length, each ending in a table of figures
-	$(SERVERS) env ORDERD_DRILL=1 $(CARGO) test --release --package orderd --all-features \
-		--test drill -- --nocapture --test-threads=1
 
 bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of their own
 	$(CARGO) bench --package benches
@@ -52,6 +51,22 @@ model: cargo ## try every order of threads through the engine's parts (loom), an
 	RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=target/shuttle \
 		$(CARGO) test --package lru-engine --lib --release schedules
 
+# Traces and layers read many files, and the latter's text holds wherever it runs.
+miri: nightly ## run the engine's tests in an interpreter that finds undefined behaviour (rustup)
+	for aliasing in '' -Zmiri-tree-borrows; do \
+		MIRIFLAGS="-Zmiri-disable-isolation $$aliasing" CARGO_TARGET_DIR=target/miri \
+			$(CARGO) +nightly miri test --package lru-engine --lib --tests -- \
+			--skip traces --skip layers || exit 1; \
+	done
+
+# The thread sanitizer has to see the standard library's locks too, so that is built for it.
+sanitize: nightly ## run the engine's tests under the address and the thread sanitizer (rustup)
+	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/address \
+		$(CARGO) +nightly test --package lru-engine --lib --tests --target $(HOST)
+	RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=target/thread \
+		$(CARGO) +nightly test --package lru-engine --lib --tests --target $(HOST) \
+		-Z build-std --release -- --skip traces --skip layers --skip unwind
+
 readme: cargo ## write the README's table of settings anew, from the code
 	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_readme
 
@@ -61,10 +76,11 @@ up: ## PostgreSQL, Kafka, orderd and a producer in containers
 contract: cargo ## ask a daemon all that its OpenAPI document promises (gets schemathesis; needs python3)
 	orderd/tests/contract/run
 
-portable: cargo ## build the engine without std, and test it with 32-bit addresses (rustup; gcc-multilib)
+portable: cargo ## build the engine without std, test it at 32 bits and at minimal versions (rustup; gcc-multilib)
 	rustup target add thumbv7m-none-eabi i686-unknown-linux-gnu
 	$(CARGO) check --package lru-engine --no-default-features --target thumbv7m-none-eabi
 	$(CARGO) test --package lru-engine --lib --tests --target i686-unknown-linux-gnu
+	CARGO=$(CARGO) lru-engine/tests/minimal-versions
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate
@@ -77,6 +93,10 @@ servers: ## keep the servers of the tests running until Ctrl-C, for `cargo test`
 # With all features the Kafka client `rdkafka` is built from C, against OpenSSL.
 libraries:
 	@$(SERVERS) --libraries
+
+nightly: cargo
+	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || rustup toolchain install nightly \
+		--profile minimal --component miri --component rust-src
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \
