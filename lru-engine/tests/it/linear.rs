@@ -116,8 +116,8 @@ impl Act {
             Self::Write(value, None) if is_valid(value) => Register::changed(Some(value)),
             Self::Write(value, Some(_)) if may_refuse(value) => Register::changed(None),
             Self::Fill(..) | Self::Write(..) => None,
-            // It loaded the value, or found one. What is loaded is not kept if it is overtaken, as if
-            // it were evicted.
+            // It loaded the value, or found one. What is loaded is not kept if it is overtaken, as
+            // if it were evicted.
             Self::Load(value, answer) if value == answer => {
                 after_seen(None, register.with(Some(value)))
             }

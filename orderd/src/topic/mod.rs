@@ -86,12 +86,15 @@ pub struct Standing {
     pub reassigned: bool,
     /// What keeps it from reading all that it should, as a sentence for people.
     pub obstacle: Option<String>,
+    /// The offset that the next message of each partition will get, as of the last answers that
+    /// came; without those that nothing is known of.
+    pub ends: Vec<(i32, i64)>,
 }
 
 /// Reads a topic.
 pub trait Source: Send {
-    /// The bounds of every partition that this source is to read, ascending by partition: all of the
-    /// topic, unless several sources share them.
+    /// The bounds of every partition that this source is to read, ascending by partition: all of
+    /// the topic, unless several sources share them.
     ///
     /// # Errors
     /// Any [`TopicError`] but `Rejected`.

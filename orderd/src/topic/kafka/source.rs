@@ -60,6 +60,8 @@ struct Cursor {
     pause: Option<Pause>,
     /// The next message can't be decompressed.
     blocked: bool,
+    /// Where the log ended when it was last asked; 0 before that.
+    end: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -190,8 +192,8 @@ impl KafkaSource {
     }
 
     fn partition_error(&self, partition: i32, error: &KafkaError) -> Failure {
-        // The client knows the error codes of 2015 only, and drops the number of all others. The one
-        // that a broker has for a fetch of this client is about messages compressed with zstd.
+        // The client knows the error codes of 2015 only, and drops the number of all others. The
+        // one that a broker has for a fetch of this client is about messages compressed with zstd.
         if matches!(error, KafkaError::Kafka(KafkaCode::Unknown)) {
             return Failure::Compression;
         }
@@ -216,7 +218,8 @@ impl KafkaSource {
                 return Ok(Vec::new());
             }
         }
-        // What can't be decompressed is later than the wanted message, if smaller fetches show that.
+        // What can't be decompressed is later than the wanted message, if smaller fetches show
+        // that.
         let sight = |share: Option<Share>| {
             share.map_or(Sight::Later(Vec::new()), |share| share.sight(next))
         };
@@ -262,8 +265,9 @@ impl KafkaSource {
             topic = self.shared.settings.topic,
             partition,
             offset = next,
-            "ALARM: the next message is compressed with lz4 or zstd, which the client `kafka` can't \
-             read; the partition is not read until --kafka-client (ORDERD_KAFKA_CLIENT) is `rdkafka`"
+            "ALARM: the next message is compressed with lz4 or zstd, which the client `kafka` \
+             can't read; the partition is not read until --kafka-client (ORDERD_KAFKA_CLIENT) is \
+             `rdkafka`"
         );
         self.cursors[index].blocked = true;
         self.pause(index, next, PAUSE_BLOCKED);
@@ -320,7 +324,8 @@ impl Source for KafkaSource {
     }
 
     fn seek(&mut self, positions: &[(i32, i64)]) {
-        let cursor = |&(partition, next)| Cursor { partition, next, pause: None, blocked: false };
+        let cursor =
+            |&(partition, next)| Cursor { partition, next, pause: None, blocked: false, end: 0 };
         self.cursors = positions.iter().map(cursor).collect();
     }
 
@@ -341,6 +346,9 @@ impl Source for KafkaSource {
         let mut fetched = Vec::new();
         for index in ready {
             let Some(share) = shares.remove(&self.cursors[index].partition) else { continue };
+            if let Some(share) = &share {
+                self.cursors[index].end = share.high_watermark;
+            }
             let messages = self.settle(index, bytes, share)?;
             if let Some(last) = messages.last() {
                 self.cursors[index].next = last.offset + 1;
@@ -361,7 +369,9 @@ impl Source for KafkaSource {
                  reading these takes --kafka-client rdkafka"
             )
         });
-        Ok(Standing { reassigned: false, obstacle })
+        let known = self.cursors.iter().filter(|cursor| cursor.end > 0);
+        let ends = known.map(|cursor| (cursor.partition, cursor.end)).collect();
+        Ok(Standing { reassigned: false, obstacle, ends })
     }
 
     fn saved(&mut self, positions: &[(i32, i64)]) {
