@@ -4,9 +4,9 @@
 //! when. The history of each key is then held against a register: there has to be an order of the
 //! operations that keeps those apart which did not overlap, and in which each answers as a
 //! register of one value would (Herlihy and Wing, 1990). Keys do not influence each other but by
-//! eviction, so each history stands for itself. The register knows the tickets that are out as well:
-//! taking one is an operation, and what it is handed in for another, which may do its work only if
-//! nothing has changed the register in between.
+//! eviction, so each history stands for itself. The register knows the tickets that are out as
+//! well: taking one is an operation, and what it is handed in for another, which may do its work
+//! only if nothing has changed the register in between.
 //!
 //! An eviction is an operation that nobody calls. It is enough to let it happen right before it is
 //! first noticed: where an answer says that the key is not there, it is not there from then on.

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// Long beyond anything that a test does, and it may run in an interpreter.
 const WAIT_MAX: Duration = Duration::from_secs(if cfg!(miri) { 1_200 } else { 60 });
 
-/// How many turns a test takes that should take `count`: fewer in an interpreter, which is slow, but
-/// looks at each access to memory and interrupts threads where it likes.
+/// How many turns a test takes that should take `count`: fewer in an interpreter, which is slow,
+/// but looks at each access to memory and interrupts threads where it likes.
 pub(crate) const fn turns(count: u32) -> u32 {
     if cfg!(miri) { count / 20 } else { count }
 }
