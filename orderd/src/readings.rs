@@ -3,6 +3,7 @@
 //! Apart from `metrics`, which knows no part, and from the parts, which don't know who asks.
 
 use crate::catalog::Catalog;
+use crate::catalog::Coherence;
 use crate::catalog::Stats;
 use crate::clock::Clock;
 use crate::metrics::Kind;
@@ -57,6 +58,33 @@ pub fn catalog(metrics: &Metrics, catalog: &Arc<Catalog>) {
         let (foreground, background) = database.queued();
         vec![queued("foreground", foreground), queued("background", background)]
     });
+}
+
+/// Adds the readings of how this instance hears what others replace, if there can be others.
+pub fn coherence(metrics: &Metrics, catalog: &Arc<Catalog>) {
+    type Read = fn(&Coherence) -> Option<f64>;
+    if catalog.coherence().is_none() {
+        return;
+    }
+    #[rustfmt::skip]
+    let readings: [(&str, &str, Kind, Read); 3] = [
+        ("orderd_coherence_heartbeat_age_seconds",
+            "How long ago the heartbeat was sent that came back last; none without trust.",
+            Kind::Gauge, |state| state.heartbeat_age.map(|age| age.as_secs_f64())),
+        ("orderd_coherence_invalidations_total",
+            "Orders that other instances replaced and that were forgotten here.",
+            Kind::Counter, |state| Some(state.invalidations as f64)),
+        ("orderd_coherence_sessions_total",
+            "How often the listener began to listen.",
+            Kind::Counter, |state| Some(state.sessions as f64)),
+    ];
+    for (name, help, kind, value) in readings {
+        let catalog = Arc::clone(catalog);
+        metrics.read(name, help, kind, move || {
+            let value = catalog.coherence().as_ref().and_then(value);
+            value.into_iter().map(|value| Sample { labels: Vec::new(), value }).collect()
+        });
+    }
 }
 
 /// Adds a gauge of what is ready: 1 or 0 for each part.

@@ -165,6 +165,7 @@ impl App {
             }
         };
         readings::catalog(&metrics, &catalog);
+        readings::coherence(&metrics, &catalog);
         let appender = Appender::start(&crew, Arc::clone(&outside.sinks))?;
         let service = Arc::new(http::Service::new(http::Parts {
             catalog: Arc::clone(&catalog),

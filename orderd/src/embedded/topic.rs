@@ -327,7 +327,8 @@ impl Source for EmbeddedSource {
 
     /// All partitions are this source's, and everything in them can be read.
     fn standing(&mut self) -> Result<Standing, TopicError> {
-        Ok(Standing::default())
+        let ends = self.bounds()?.iter().map(|bounds| (bounds.partition, bounds.end)).collect();
+        Ok(Standing { ends, ..Standing::default() })
     }
 
     /// Only noted: the next append trims the log, in its own transaction.

@@ -38,10 +38,11 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         asset!("orderd.css", "text/css; charset=utf-8"),
         asset!("live.js", "text/javascript; charset=utf-8"),
+        asset!("letters.js", "text/javascript; charset=utf-8"),
         asset!("search.js", "text/javascript; charset=utf-8"),
         asset!("icon.svg", "image/svg+xml"),
     ]

@@ -200,6 +200,7 @@ fn read(
         Route::OpenApi => Ok(Answer::Now(openapi::json(&condition))),
         Route::Docs(name) => openapi::file(name, &condition).map(Answer::Now),
         Route::DocsHome => Ok(Answer::Now(openapi::home())),
+        Route::Letters if context.form == Form::Page => Ok(Answer::Now(pages::letters(context))),
         Route::Letters => letters::page(service, head),
         Route::Letter(id) => letters::one(service, head, id),
         // A HEAD makes no orders.

@@ -175,10 +175,15 @@ impl Ingest {
         let mut alarm = Alarm::default();
         let mut bounds_at = self.clock.now() + BOUNDS_EVERY;
         while !stop.is_stopped() {
-            let Standing { reassigned, obstacle } = source.standing()?;
+            let Standing { reassigned, obstacle, ends } = source.standing()?;
             if reassigned {
-                held = self.assign(&mut *store, source)?;
+                let former = std::mem::replace(&mut held, self.assign(&mut *store, source)?);
+                let left = |partition: &&i32| !held.positions.contains_key(partition);
+                for partition in former.positions.keys().filter(left) {
+                    self.metrics.partition_left(&self.topic, *partition);
+                }
             }
+            self.show_lag(&held.positions, &ends);
             let obstacle = obstacle.or_else(|| held.alarm.clone());
             let mut messages = VecDeque::from(source.fetch(FETCH_WAIT)?);
             let received_at = self.clock.now();
@@ -284,6 +289,18 @@ impl Ingest {
         Ok(Held { starts, positions, alarm })
     }
 
+    /// Shows how much of the logs isn't saved.
+    fn show_lag(&self, positions: &BTreeMap<i32, i64>, ends: &[(i32, i64)]) {
+        let now = self.clock.wall().as_second();
+        for (partition, end) in ends {
+            if let Some(position) = positions.get(partition) {
+                // The ends may be older than what is saved.
+                let lag = (end - position).max(0);
+                self.metrics.partition_lags(&self.topic, *partition, lag, now);
+            }
+        }
+    }
+
     /// What was read is saved, which makes the topic ready if all of it is read.
     fn confirm(&self, obstacle: Option<&str>) {
         match obstacle {
@@ -327,7 +344,7 @@ impl Ingest {
         crash::point(Point::BeforeGroupCommit);
         source.saved(&positions);
         for &(partition, next_offset) in &positions {
-            self.metrics.partition_saved(&self.topic, partition, next_offset, None);
+            self.metrics.partition_saved(&self.topic, partition, next_offset);
         }
         for letter in batch.dead_letters.iter().take(LOGGED_MAX) {
             let DeadLetter { origin, reason, .. } = letter;

@@ -110,7 +110,7 @@ pub struct Metrics {
     poisoned: IntCounter,
     next_offset: IntGaugeVec,
     lag: IntGaugeVec,
-    message_time: IntGaugeVec,
+    caught_up: IntGaugeVec,
 }
 
 impl fmt::Debug for Metrics {
@@ -161,8 +161,8 @@ impl Metrics {
                 "The offset before which everything is saved.", &["topic", "partition"]),
             lag: gauges("orderd_ingest_lag_messages",
                 "Messages that are in the log and not saved.", &["topic", "partition"]),
-            message_time: gauges("orderd_ingest_last_message_timestamp_seconds",
-                "When the message that was saved last was written, as its producer or broker says.",
+            caught_up: gauges("orderd_ingest_caught_up_timestamp_seconds",
+                "When nothing in the log was left to save, the last time it was so.",
                 &["topic", "partition"]),
             registry,
         };
@@ -188,7 +188,7 @@ impl Metrics {
             Box::new(self.poisoned.clone()),
             Box::new(self.next_offset.clone()),
             Box::new(self.lag.clone()),
-            Box::new(self.message_time.clone()),
+            Box::new(self.caught_up.clone()),
         ];
         for collector in observed {
             self.add(collector);
@@ -299,25 +299,25 @@ impl Metrics {
         self.restarts.inc();
     }
 
-    /// Everything of a partition before `next_offset` is saved, and its log ends at `end`.
-    pub fn partition_saved(&self, topic: &str, partition: i32, next_offset: i64, end: Option<i64>) {
-        let partition = partition.to_string();
-        let labels = [topic, &partition];
+    /// Everything of a partition before `next_offset` is saved.
+    pub fn partition_saved(&self, topic: &str, partition: i32, next_offset: i64) {
+        let labels = [topic, &partition.to_string()];
         self.next_offset.with_label_values(&labels).set(next_offset);
-        if let Some(end) = end {
-            self.lag.with_label_values(&labels).set((end - next_offset).max(0));
-        }
     }
 
-    /// The message that was saved last was written at this second of the epoch.
-    pub fn partition_message_at(&self, topic: &str, partition: i32, second: i64) {
-        self.message_time.with_label_values(&[topic, &partition.to_string()]).set(second);
+    /// At the second `now` of the epoch so many messages of a partition's log were not saved.
+    pub fn partition_lags(&self, topic: &str, partition: i32, lag: i64, now: i64) {
+        let labels = [topic, &partition.to_string()];
+        self.lag.with_label_values(&labels).set(lag);
+        if lag == 0 {
+            self.caught_up.with_label_values(&labels).set(now);
+        }
     }
 
     /// A partition is read by somebody else from here on.
     pub fn partition_left(&self, topic: &str, partition: i32) {
         let partition = partition.to_string();
-        for gauges in [&self.next_offset, &self.lag, &self.message_time] {
+        for gauges in [&self.next_offset, &self.lag, &self.caught_up] {
             // It may never have had this one.
             let _ = gauges.remove_label_values(&[topic, &partition]);
         }

@@ -86,6 +86,9 @@ pub struct Standing {
     pub reassigned: bool,
     /// What keeps it from reading all that it should, as a sentence for people.
     pub obstacle: Option<String>,
+    /// The offset that the next message of each partition will get, as of the last answers that
+    /// came; without those that nothing is known of.
+    pub ends: Vec<(i32, i64)>,
 }
 
 /// Reads a topic.

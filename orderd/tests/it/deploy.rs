@@ -2,6 +2,7 @@
 
 use crate::daemon;
 use crate::daemon::Daemon;
+use crate::servers;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,11 +117,18 @@ fn metrics_in(expression: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn dashboard_and_alerts_name_metrics_that_there_are() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(&["--data-dir", folder.path().to_str().unwrap(), "--demo"]);
+    // With a database, so that there can be other instances.
+    let database = servers::database();
+    let data = folder.path().to_str().unwrap();
+    let store = ["--database-url", database.url(), "--data-dir", data, "--demo"];
+    let daemon = Daemon::start(&store);
     daemon.wait_ready();
     daemon.get("/orders/nobody");
     daemon::wait_until("orders are taken in", || {
-        daemon.get("/metrics").body.contains("orderd_ingest_next_offset{")
+        let scraped = daemon.get("/metrics").body;
+        ["orderd_ingest_next_offset{", "orderd_ingest_caught_up_timestamp_seconds{"]
+            .iter()
+            .all(|series| scraped.contains(series))
     });
     let scraped = daemon.get("/metrics").body;
     let typed = scraped.lines().filter_map(|line| line.strip_prefix("# TYPE "));

@@ -2,6 +2,7 @@
 
 use crate::daemon::Daemon;
 use crate::daemon::wait_until;
+use crate::servers;
 use prometheus_parse::Scrape;
 use prometheus_parse::Value;
 use std::collections::BTreeSet;
@@ -83,7 +84,11 @@ fn what_the_daemon_did_is_counted() {
 fn no_client_can_make_series() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = demo(&folder);
-    let series = |daemon: &Daemon| scrape(daemon).samples.len();
+    // Those of ingest appear as its partitions do.
+    let is_asked_for = |name: &str| !name.starts_with("orderd_ingest_");
+    let series = |daemon: &Daemon| {
+        scrape(daemon).samples.iter().filter(|sample| is_asked_for(&sample.metric)).count()
+    };
     // The first scrape is a request itself, and so the first of its series.
     for path in ["/orders/0", "/0", "/assets/0", "/metrics"] {
         daemon.get(path);
@@ -129,4 +134,41 @@ fn names_follow_the_conventions() {
     }
     assert_eq!(explained, typed);
     assert!(typed.len() >= 20, "{typed:?}");
+}
+
+/// Issue: lag by partition, with both Kafka clients and the embedded topic: nothing is left once
+/// all is saved, and the metrics say since when.
+#[test]
+fn lag_is_known_by_partition() {
+    let mut clients = vec![None, Some("kafka")];
+    if cfg!(feature = "rdkafka") {
+        clients.push(Some("rdkafka"));
+    }
+    for client in clients {
+        let folder = tempfile::tempdir().unwrap();
+        let (topic, brokers) = (servers::unique_topic("lag"), servers::brokers());
+        let mut arguments = vec!["--data-dir", folder.path().to_str().unwrap(), "--demo"];
+        if let Some(client) = client {
+            arguments.extend(["--kafka-brokers", &brokers, "--kafka-topic", &topic]);
+            arguments.extend(["--kafka-partitions", "2", "--kafka-client", client]);
+            arguments.extend(["--kafka-group", &topic]);
+        }
+        let daemon = Daemon::start(&arguments);
+        let name = if client.is_some() { topic.as_str() } else { "orders" };
+        let of_topic = |scrape: &Scrape, metric: &str| {
+            let mine = scrape.samples.iter().filter(|sample| {
+                sample.metric == metric && sample.labels.get("topic") == Some(name)
+            });
+            mine.count()
+        };
+        let partitions = if client.is_some() { 2 } else { 1 };
+        wait_until("everything is saved and known to be", || {
+            let scrape = scrape(&daemon);
+            let label = [("topic", name)];
+            of_topic(&scrape, "orderd_ingest_lag_messages") == partitions
+                && of_topic(&scrape, "orderd_ingest_caught_up_timestamp_seconds") == partitions
+                && sum(&scrape, "orderd_ingest_next_offset", &label) >= 20.0
+                && sum(&scrape, "orderd_ingest_lag_messages", &label) == 0.0
+        });
+    }
 }

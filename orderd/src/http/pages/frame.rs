@@ -17,6 +17,7 @@ pub(super) enum Section {
     None,
     Orders,
     Cache,
+    DeadLetters,
 }
 
 /// The frame of one page.
@@ -52,6 +53,11 @@ impl Frame {
     /// Whether the page stands in the part of the cache.
     pub(super) fn is_cache(&self) -> bool {
         self.section == Section::Cache
+    }
+
+    /// Whether the page stands in the part of the dead letters.
+    pub(super) fn is_dead_letters(&self) -> bool {
+        self.section == Section::DeadLetters
     }
 
     /// Each language and this page in it.

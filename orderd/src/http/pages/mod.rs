@@ -7,6 +7,7 @@ mod cache;
 mod chart;
 mod frame;
 mod home;
+mod letters;
 mod order;
 
 use crate::http::Response;
@@ -31,6 +32,7 @@ use bytes::Bytes;
 
 pub(super) use crate::http::pages::cache::cache;
 pub(super) use crate::http::pages::home::home;
+pub(super) use crate::http::pages::letters::letters;
 
 /// Pages load from nowhere else, send forms nowhere else, and are framed by nobody.
 const CONTENT_SECURITY_POLICY: &str =

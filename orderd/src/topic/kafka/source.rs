@@ -60,6 +60,8 @@ struct Cursor {
     pause: Option<Pause>,
     /// The next message can't be decompressed.
     blocked: bool,
+    /// Where the log ended when it was last asked; 0 before that.
+    end: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -320,7 +322,8 @@ impl Source for KafkaSource {
     }
 
     fn seek(&mut self, positions: &[(i32, i64)]) {
-        let cursor = |&(partition, next)| Cursor { partition, next, pause: None, blocked: false };
+        let cursor =
+            |&(partition, next)| Cursor { partition, next, pause: None, blocked: false, end: 0 };
         self.cursors = positions.iter().map(cursor).collect();
     }
 
@@ -341,6 +344,9 @@ impl Source for KafkaSource {
         let mut fetched = Vec::new();
         for index in ready {
             let Some(share) = shares.remove(&self.cursors[index].partition) else { continue };
+            if let Some(share) = &share {
+                self.cursors[index].end = share.high_watermark;
+            }
             let messages = self.settle(index, bytes, share)?;
             if let Some(last) = messages.last() {
                 self.cursors[index].next = last.offset + 1;
@@ -361,7 +367,9 @@ impl Source for KafkaSource {
                  reading these takes --kafka-client rdkafka"
             )
         });
-        Ok(Standing { reassigned: false, obstacle })
+        let known = self.cursors.iter().filter(|cursor| cursor.end > 0);
+        let ends = known.map(|cursor| (cursor.partition, cursor.end)).collect();
+        Ok(Standing { reassigned: false, obstacle, ends })
     }
 
     fn saved(&mut self, positions: &[(i32, i64)]) {

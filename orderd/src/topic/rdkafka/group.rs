@@ -9,6 +9,7 @@
 use crate::topic::kafka::Shared;
 use crate::topic::rdkafka::Told;
 use rdkafka::ClientContext;
+use rdkafka::Statistics;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
@@ -39,6 +40,8 @@ pub(super) struct Held {
     pub(super) granted: Option<BTreeSet<i32>>,
     /// What the library reads, with the offset of the next message to hand out.
     pub(super) cursors: BTreeMap<i32, i64>,
+    /// Where the logs of these partitions ended, by the library's last statistics.
+    pub(super) ends: BTreeMap<i32, i64>,
     /// What is saved, and not yet committed to the group.
     pub(super) saved: BTreeMap<i32, i64>,
     /// The last commit failed, which was logged.
@@ -135,6 +138,14 @@ impl ClientContext for Member {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.told.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let topic = statistics.topics.get(&self.shared.settings.topic);
+        let partitions = topic.into_iter().flat_map(|topic| &topic.partitions);
+        // It is negative before the first answer about a partition.
+        let ends = partitions.filter(|(_, partition)| partition.hi_offset >= 0);
+        self.held().ends = ends.map(|(&number, partition)| (number, partition.hi_offset)).collect();
     }
 }
 

@@ -40,6 +40,8 @@ const QUEUED_KBYTES: &str = "16384";
 const POLL_INTERVAL_MS: &str = "120000";
 /// After so long without a heartbeat too.
 const SESSION_TIMEOUT_MS: &str = "10000";
+/// Between two statistics of the library: about as often as metrics are collected.
+const STATISTICS_EVERY_MS: &str = "5000";
 /// Between two commits of the group's offsets. Lag tools look every few seconds.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
 
@@ -70,6 +72,8 @@ impl RdkafkaSource {
             .set("fetch.error.backoff.ms", "100")
             .set("message.max.bytes", message_bytes_max)
             // New partitions of the topic are noticed by this.
+            // The ends of the logs come with them.
+            .set("statistics.interval.ms", STATISTICS_EVERY_MS)
             .set("topic.metadata.refresh.interval.ms", "30000");
         let member = Member::new(Arc::clone(&shared));
         let consumer = BaseConsumer::from_config_and_context(&config, member)
@@ -213,7 +217,10 @@ impl Source for RdkafkaSource {
             let group = &shared.settings.group;
             format!("the group {group} (--kafka-group) has assigned no partitions yet")
         });
-        Ok(Standing { reassigned: std::mem::take(&mut held.changed), obstacle })
+        let read = |(partition, _): &(&i32, &i64)| held.cursors.contains_key(partition);
+        let ends = held.ends.iter().filter(read).map(|(&partition, &end)| (partition, end));
+        let ends = ends.collect();
+        Ok(Standing { reassigned: std::mem::take(&mut held.changed), obstacle, ends })
     }
 
     fn saved(&mut self, positions: &[(i32, i64)]) {

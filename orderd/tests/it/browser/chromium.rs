@@ -340,6 +340,14 @@ impl Tab<'_> {
         fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
+    /// Lets no request through any more.
+    pub(crate) fn lose_the_network(&self) {
+        let gone = json!({
+            "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        });
+        self.call("Network.emulateNetworkConditions", gone);
+    }
+
     /// Forgets requests that failed, after a test that made them fail.
     pub(crate) fn forgive_failures(&self) {
         self.notes.borrow_mut().failures.clear();

@@ -5,6 +5,7 @@
 //! text is readable. Pictures of all are kept in `target/screenshots`.
 
 mod chromium;
+mod letters;
 mod states;
 
 use crate::browser::chromium::Browser;
