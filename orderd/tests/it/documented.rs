@@ -2,7 +2,6 @@
 //! run in a shell, against a daemon on the real PostgreSQL and the real Kafka, with the servers' own
 //! addresses in the place of the documented ones. What can't be run stands in a list that says why.
 
-use crate::daemon;
 use crate::daemon::Daemon;
 use crate::daemon::wait_until;
 use crate::dead_letters::incomplete;
@@ -33,7 +32,6 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("journalctl ",         "the tests have no systemd"),
     ("cargo bench",         "it takes minutes; `cargo test -p benches` does the same work"),
     ("cargo run --release", "it takes minutes; `cargo test -p benches` does the same work"),
-    ("cargo build",         "it is how this test came to be"),
 ];
 
 /// The token of those who may write, and how many dead letters the documents may name.

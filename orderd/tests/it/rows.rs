@@ -165,5 +165,5 @@ fn rows_are_read_as_they_are_written() {
     assert_eq!(rows_of("Issue: so. Row 10 and section 3: both."), [10]);
     assert_eq!(rows_of("Row 17 and row 18: pages."), [17, 18]);
     assert_eq!(rows_of("a row 0 and one row is read"), [0]);
-    assert_eq!(rows_of("arrows 4"), []);
+    assert!(rows_of("arrows 4").is_empty());
 }
