@@ -1,8 +1,9 @@
-//! Any operations on a weighed [`Cache`] and on a weighed LRU in a `Vec`, with either bound or both.
+//! Any operations on a weighed [`Cache`] and on a weighed LRU in a `Vec`, with either bound or
+//! both.
 //!
 //! With one shard the answers, the whole order and the weight are compared after every operation.
-//! With several it is held that neither bound is exceeded, that what fits is there after it came in,
-//! and that nothing leaves while there is room.
+//! With several it is held that neither bound is exceeded, that what fits is there after it came
+//! in, and that nothing leaves while there is room.
 #![no_main]
 
 use arbitrary::Arbitrary;

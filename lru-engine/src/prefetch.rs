@@ -7,8 +7,8 @@
 
 #![expect(
     unsafe_code,
-    reason = "insert and evict took 0.86 times as long with it as without at 100 k entries, and 0.82 \
-              times at 1 M (`Cache`; 2026-11-20, 2 cores, u64 to u64)"
+    reason = "insert and evict took 0.86 times as long with it as without at 100 k entries, and \
+              0.82 times at 1 M (`Cache`; 2026-11-20, 2 cores, u64 to u64)"
 )]
 
 /// Has the processor fetch the beginning of something.

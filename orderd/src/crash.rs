@@ -1,8 +1,9 @@
 //! Named points at which a drill ends the process, as a power cut would.
 //!
-//! A random kill seldom hits the few instructions between two steps that have to hold together. With
-//! the feature `crash-points` and `ORDERD_CRASH_AT=NAME:NTH` the process aborts when it comes to the
-//! point with this name for the NTH time. Without the feature [`point`] is empty and costs nothing.
+//! A random kill seldom hits the few instructions between two steps that have to hold together.
+//! With the feature `crash-points` and `ORDERD_CRASH_AT=NAME:NTH` the process aborts when it comes
+//! to the point with this name for the NTH time. Without the feature [`point`] is empty and costs
+//! nothing.
 //!
 //! The variable is a drill's and no setting, so it is read here and not with the settings.
 

@@ -1,5 +1,5 @@
-//! Whether a running daemon is ready, asked over HTTP: for the health check of a container, which then
-//! needs no other program in its image.
+//! Whether a running daemon is ready, asked over HTTP: for the health check of a container, which
+//! then needs no other program in its image.
 
 use std::time::Duration;
 use ureq::Agent;

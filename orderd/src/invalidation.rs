@@ -6,7 +6,7 @@
 //! 2. have the catalog forget everything, since nobody knows what was replaced before, and trust
 //!    what it caches from then on;
 //! 3. forget what others replace; send a heartbeat through the database every
-//!    [`HEARTBEAT_EVERY`], and tell the catalog of each that comes back, with the time at which it
+//!    `HEARTBEAT_EVERY`, and tell the catalog of each that comes back, with the time at which it
 //!    was *sent*: everything that was committed before that has been heard.
 //!
 //! An error, or heartbeats that don't come back, end the session and with it the trust. The catalog
@@ -15,14 +15,14 @@
 //!
 //! What this instance replaced itself comes back too. It is passed over when the write has been
 //! published, which has put what it wrote into the cache by then. One that doesn't end within
-//! [`OWN_WRITE_WAIT_MAX`], or was given up, may never learn that its COMMIT went through, so its
+//! `OWN_WRITE_WAIT_MAX`, or was given up, may never learn that its COMMIT went through, so its
 //! orders are forgotten.
 //!
 //! The newest orders are not warmed up again after a session was lost: the database that has just
 //! come back is spared a thousand reads that nobody asked for, and a connection that flaps can't
 //! repeat them. Every order that is asked for is read once, in less than a millisecond.
 //!
-//! The thread never waits past a deadline, because no call of a [`Listening`] does.
+//! The thread never waits past a deadline, because no call of a `Listening` does.
 
 use crate::backoff::Backoff;
 use crate::catalog::Before;

@@ -1,4 +1,5 @@
-//! What the parts count for themselves, put among the metrics: the cache, the readiness, the queues.
+//! What the parts count for themselves, put among the metrics: the cache, the readiness, the
+//! queues.
 //!
 //! Apart from `metrics`, which knows no part, and from the parts, which don't know who asks.
 

@@ -4,8 +4,8 @@
 //! It is kept here for the page that shows the cache, so that the daemon can be looked at without a
 //! server that collects metrics. Those are for longer times and for alarms.
 //!
-//! Invariants: at most [`SAMPLES_MAX`] samples are kept, the oldest first; a sample costs a look at a
-//! few counters, and never one at the entries.
+//! Invariants: at most [`SAMPLES_MAX`] samples are kept, the oldest first; a sample costs a look at
+//! a few counters, and never one at the entries.
 
 use crate::catalog::Catalog;
 use crate::catalog::Stats;
@@ -145,8 +145,8 @@ fn mean(before: (u64, Duration), after: (u64, Duration)) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// Issue: latency over time is that of the reads since the sample before, and none if there were
-    /// none.
+    /// Issue: latency over time is that of the reads since the sample before, and none if there
+    /// were none.
     #[test]
     fn a_mean_is_of_what_came_since() {
         let ms = Duration::from_millis;

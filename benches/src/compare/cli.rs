@@ -37,6 +37,11 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', value_parser = workload, value_name = "NAMES")]
     workloads: Vec<Workload>,
 
+    /// Only groups whose name, as it stands in the tables, contains this: 'hit, u64 -> u64, 1 k,'.
+    /// May be given more than once.
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+
     /// Rounds of each group: 11, or 7 with --quick; 5 at least.
     #[arg(long, value_parser = clap::value_parser!(u16).range(5..))]
     rounds: Option<u16>,
@@ -98,6 +103,10 @@ impl Options {
         let groups: Vec<Group> = plan::groups(self.extent())
             .into_iter()
             .filter(|group| self.workloads.is_empty() || self.workloads.contains(&group.workload))
+            .filter(|group| {
+                let name = group.to_string();
+                self.only.is_empty() || self.only.iter().any(|text| name.contains(text))
+            })
             .collect();
         let with = |is_alone: bool| {
             let asked = &asked;

@@ -104,7 +104,8 @@ impl Register {
     }
 
     fn loads(&self) -> MutexGuard<'_, Vec<usize>> {
-        // A panic that one thread unwinds seems to be every thread's, as they are one to the system.
+        // A panic that one thread unwinds seems to be every thread's, as they are one to the
+        // system.
         self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

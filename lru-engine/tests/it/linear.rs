@@ -78,8 +78,8 @@ impl Act {
             Self::Invalidate | Self::Write(_, Some(_)) => Some(None),
             Self::Fill(value, None) | Self::Write(value, None) => Some(Some(value)),
             Self::Fill(_, Some(_)) => Some(held),
-            // It loaded the value, or found one. What is loaded is not kept if it is overtaken, as if
-            // it were evicted.
+            // It loaded the value, or found one. What is loaded is not kept if it is overtaken, as
+            // if it were evicted.
             Self::Load(value, answer) if value == answer => is_seen(None).then_some(Some(value)),
             Self::Load(_, answer) => is_seen(Some(answer)).then_some(Some(answer)),
         }

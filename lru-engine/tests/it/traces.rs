@@ -276,7 +276,8 @@ fn check_loss<K: Copy + Hash + Eq>(file: &str, trace: &[K], (capacity, hits): (u
     let mean = losses.iter().sum::<f64>() / losses.len() as f64;
     let worst = losses.iter().copied().fold(f64::MIN, f64::max);
     let report = format!(
-        "{file} at {capacity}, {shards} shards: {mean:.3} points lost on average, {worst:.3} at most\n"
+        "{file} at {capacity}, {shards} shards: {mean:.3} points lost on average, \
+         {worst:.3} at most\n"
     );
     io::stderr().write_all(report.as_bytes()).unwrap();
     assert!(mean <= LOSS_MAX, "{report}");

@@ -5,15 +5,15 @@
 //! Then everything that may have to wait for a server starts on threads of its own, and HTTP serves
 //! from the first moment: cached orders, health, and 503 for what isn't there yet.
 //!
-//! The [`watch`] over the store runs the migrations at its first contact. Then ingest begins, and
+//! The watch over the store runs the migrations at its first contact. Then ingest begins, and
 //! warm-up as soon as the listener, if the store has one, hears what other instances replace. A
 //! store that answers that a *setting* is wrong (a password, a database's name) ends the daemon by
 //! an [`Event::Fatal`]; one that doesn't answer is waited for.
 //!
 //! Stop, in this order: `/readyz` turns 503, intake stops with the batch in hand saved, requests
-//! are drained, what still waits for a server is cut, the hot set is saved, threads are joined; all of it within the
-//! deadline of the settings. What hangs in a library's call even then is named and left behind; the
-//! store's positions say where it was.
+//! are drained, what still waits for a server is cut, the hot set is saved, threads are
+//! joined; all of it within the deadline of the settings. What hangs in a library's call even then
+//! is named and left behind; the store's positions say where it was.
 
 mod topics;
 mod watch;
@@ -75,8 +75,8 @@ const READ_WAIT_MAX: Duration = Duration::from_secs(3);
 /// a raised limit work, and a bound on the memory of one fetch.
 const MESSAGE_BYTES_MAX: i32 = 4 * 1024 * 1024;
 
-/// How many descriptors the daemon needs beside its clients' and its database threads': the embedded
-/// file, the connections to brokers, the runtime's own, and some to spare.
+/// How many descriptors the daemon needs beside its clients' and its database threads': the
+/// embedded file, the connections to brokers, the runtime's own, and some to spare.
 const DESCRIPTORS_OWN: u64 = 64;
 
 /// Why the daemon doesn't start. Each one is a sentence for the operator.
@@ -315,7 +315,8 @@ impl App {
     }
 }
 
-/// Whether a daemon could start with these settings, as far as no file and no server has to be asked.
+/// Whether a daemon could start with these settings, as far as no file and no server has to be
+/// asked.
 ///
 /// # Errors
 /// The [`StartError`] that the start would end with.

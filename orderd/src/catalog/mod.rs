@@ -18,9 +18,9 @@
 //!
 //! Where other instances write to the same store ([`Catalog::shared`]), a listener invalidates what
 //! they replaced, and says by heartbeats that it hears them. Without a heartbeat for a second there
-//! is no trust in what is cached: it is read again from the store, and if that doesn't answer, it is
-//! handed out as what it is, [`Lookup::Stale`]. A reader decides so by its own clock and never by
-//! asking the listener.
+//! is no trust in what is cached: it is read again from the store, and if that doesn't answer, it
+//! is handed out as what it is, [`Lookup::Stale`]. A reader decides so by its own clock and never
+//! by asking the listener.
 //!
 //! The catalog never writes to the store and starts no thread. Only this folder names the engine.
 //! Its caches have one shard, whose recency order is that of all entries.

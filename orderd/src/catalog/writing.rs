@@ -2,11 +2,11 @@
 //!
 //! An instance hears of what it replaced itself like everybody else, while the same write is
 //! publishing it to the cache. Forgetting it then would throw away what has just been written. When
-//! all writes that had begun before the news came have been published, the one that it tells of has,
-//! and has left nothing older in the cache: so the news can be passed over.
+//! all writes that had begun before the news came have been published, the one that it tells of
+//! has, and has left nothing older in the cache: so the news can be passed over.
 //!
-//! A write that ended without being published may still commit, when its COMMIT was on its way while
-//! the connection broke. It can't after [`LATE_MAX`]; until then no news is passed over.
+//! A write that ended without being published may still commit, when its COMMIT was on its way
+//! while the connection broke. It can't after [`LATE_MAX`]; until then no news is passed over.
 
 use crate::clock::Clock;
 use std::collections::BTreeSet;

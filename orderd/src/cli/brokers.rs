@@ -38,7 +38,8 @@ pub struct Kafka {
     #[arg(long, env = "KAFKA_TLS", value_parser = BoolishValueParser::new())]
     pub kafka_tls: bool,
 
-    /// The authorities that may have signed a broker's certificate, as PEM; the system's without it.
+    /// The authorities that may have signed a broker's certificate, as PEM; the system's without
+    /// it.
     #[arg(long, env = "KAFKA_CA_FILE", value_name = "FILE", requires = "kafka_tls")]
     pub kafka_ca_file: Option<PathBuf>,
 

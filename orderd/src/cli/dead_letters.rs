@@ -46,7 +46,7 @@ pub enum DeadLettersAction {
         /// Those whose first reason has this code, such as required, type or syntax.
         #[arg(long, value_name = "CODE")]
         code: Option<String>,
-        /// Those with this text in their reasons, such as items[0].price.
+        /// Those with this text in their reasons, such as `items[0].price`.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
         /// Those in this state.
@@ -109,7 +109,7 @@ pub struct Which {
     /// Of all, those whose first reason has this code, such as required, type or syntax.
     #[arg(long, value_name = "CODE", conflicts_with = "ids")]
     pub code: Option<String>,
-    /// Of all, those with this text in their reasons, such as items[0].price.
+    /// Of all, those with this text in their reasons, such as `items[0].price`.
     #[arg(long, value_name = "TEXT", conflicts_with = "ids")]
     pub reason: Option<String>,
 }

@@ -74,7 +74,8 @@ pub enum Command {
         orderd serve --database-url postgresql://orders:secret@localhost/orders \
         --kafka-brokers localhost:9092\n  \
         orderd serve --config orders.toml --print-config\n\n\
-        A flag wins over its variable, that over a line of the file .env, that over the TOML file.")]
+        A flag wins over its variable, that over a line of the file .env, that over the TOML \
+        file.")]
     Serve(Serve),
     /// Check the settings of `serve` without starting it: exit status 0 if they are right.
     ///
@@ -86,7 +87,8 @@ pub enum Command {
     /// Produce orders, to Kafka or to a running daemon, and print the id of each.
     #[command(after_help = "Examples:\n  \
         orderd produce --url http://127.0.0.1:8081 --interval 2s\n  \
-        orderd produce --kafka-brokers localhost:9092 --count 10000 --rate 500 --bad 0.01 --seed 7")]
+        orderd produce --kafka-brokers localhost:9092 --count 10000 --rate 500 --bad 0.01 \
+        --seed 7")]
     Produce(Produce),
     /// Bring the schema of the database up to date and exit.
     #[command(after_help = "Example:\n  \
@@ -289,7 +291,9 @@ pub struct Serve {
 
 /// The settings of `orderd produce`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("target").args(["url", "kafka_brokers", "list_damage"]).required(true))]
+#[command(group = ArgGroup::new("target")
+    .args(["url", "kafka_brokers", "list_damage"])
+    .required(true))]
 pub struct Produce {
     /// A running daemon to send orders to, such as http://127.0.0.1:8081.
     #[arg(long, env = "ORDERD_URL", value_name = "URL")]

@@ -1,8 +1,8 @@
 //! Dead letters, for those who may write: listed, shown, replayed, dropped.
 //!
 //! They hold whatever customers' data a message had, so reading them is guarded like writing:
-//! the token, except in a demo, and no foreign site. A message may hold anything, so its bytes stand
-//! in base64 and as a JSON string, and are never an answer by themselves.
+//! the token, except in a demo, and no foreign site. A message may hold anything, so its bytes
+//! stand in base64 and as a JSON string, and are never an answer by themselves.
 
 use crate::dead_letters::Desk;
 use crate::dead_letters::Envelope;

@@ -1,5 +1,5 @@
-//! One request as the metrics and the log see it: by its method, the template of its route, its status
-//! and its time.
+//! One request as the metrics and the log see it: by its method, the template of its route, its
+//! status and its time.
 
 use crate::clock::Clock;
 use crate::http::Response;

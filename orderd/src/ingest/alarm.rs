@@ -1,5 +1,6 @@
-//! The alarm for a topic that brings mostly what can't be saved: most likely a producer was changed,
-//! or the wrong topic is read, and somebody should look before thousands of letters have gathered.
+//! The alarm for a topic that brings mostly what can't be saved: most likely a producer was
+//! changed, or the wrong topic is read, and somebody should look before thousands of letters have
+//! gathered.
 
 use std::time::Duration;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! What the daemon counts and times, in the text format that Prometheus reads.
 //!
-//! Two kinds: *observed* metrics, which the parts move as they work, and *readings*, which are asked
-//! for when somebody reads them, since the part that knows them counts anyway (the cache, the
+//! Two kinds: *observed* metrics, which the parts move as they work, and *readings*, which are
+//! asked for when somebody reads them, since the part that knows them counts anyway (the cache, the
 //! readiness, a queue). Names follow Prometheus' conventions: `orderd_` first, the unit last,
 //! `_total` on what only grows, seconds and bytes without a prefix.
 //!
@@ -131,7 +131,8 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let order_seconds = histograms("orderd_order_read_duration_seconds",
-            "Time that one read of an order took, by where the answer came from.", ORDER_SECONDS, &["from"]);
+            "Time that one read of an order took, by where the answer came from.", ORDER_SECONDS,
+            &["from"]);
         let metrics = Self {
             http_requests: counters("orderd_http_requests_total",
                 "Requests that were answered.", &["method", "route", "status"]),
@@ -334,7 +335,8 @@ impl Metrics {
     }
 }
 
-/// All names and labels are constants, so a wrong one is found by the first test that makes metrics.
+/// All names and labels are constants, so a wrong one is found by the first test that makes
+/// metrics.
 const LEGAL: &str = "the name and the labels are legal";
 
 fn counter(name: &str, help: &str) -> IntCounter {

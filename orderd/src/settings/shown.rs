@@ -1,7 +1,7 @@
 //! Settings as they are shown to people: each value with its place, and the table of all of them.
 //!
-//! What is printed by `--print-config` is itself a TOML file of settings, so that it can be kept and
-//! given back by `--config`. Secrets are left out of it, and of everything else here.
+//! What is printed by `--print-config` is itself a TOML file of settings, so that it can be kept
+//! and given back by `--config`. Secrets are left out of it, and of everything else here.
 
 use crate::cli::Cli;
 use crate::settings;

@@ -127,8 +127,8 @@ impl Database {
     /// `query` may run twice. `reply` runs on the database thread and must not wait.
     ///
     /// # Errors
-    /// `Overloaded` when the queue is full, `Outage` when the threads have ended; `reply` is dropped
-    /// then.
+    /// `Overloaded` when the queue is full, `Outage` when the threads have ended; `reply` is
+    /// dropped then.
     pub fn read<T: 'static>(
         &self,
         urgency: Urgency,

@@ -123,7 +123,8 @@ impl Crew {
     }
 
     /// Stops the crew and joins every member, all together within `wait_max`. Returns the names of
-    /// those that didn't end in time. They stay members: a later call joins them if they have ended.
+    /// those that didn't end in time. They stay members: a later call joins them if they have
+    /// ended.
     pub fn stop_and_join(&self, wait_max: Duration) -> Vec<String> {
         self.stop.stop();
         let members =

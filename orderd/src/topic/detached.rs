@@ -7,7 +7,7 @@
 //! and records that it appends were told to be in doubt.
 //!
 //! Invariants:
-//! * No call lasts longer than its `wait_max`, nor [`STOP_CHECK`] longer than the daemon.
+//! * No call lasts longer than its `wait_max`, nor `STOP_CHECK` longer than the daemon.
 //! * A thread that was left behind is counted until its call returns, and then ends. With
 //!   [`HUNG_MAX`] of them nothing is opened any more, and one alarm says so.
 //! * Seeks and calls happen in the order in which they were made.

@@ -93,8 +93,8 @@ pub struct Standing {
 
 /// Reads a topic.
 pub trait Source: Send {
-    /// The bounds of every partition that this source is to read, ascending by partition: all of the
-    /// topic, unless several sources share them.
+    /// The bounds of every partition that this source is to read, ascending by partition: all of
+    /// the topic, unless several sources share them.
     ///
     /// # Errors
     /// Any [`TopicError`] but `Rejected`.

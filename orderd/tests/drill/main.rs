@@ -1,8 +1,8 @@
 //! The drills: the real program under what an operator fears, on real sockets and real servers.
 //!
-//! `make drill` runs the long form of each, which ends in a table of figures and judges times. Plain
-//! tests run a short form of each, which judges everything but times, since a busy machine has none
-//! to spare. One module a drill.
+//! `make drill` runs the long form of each, which ends in a table of figures and judges times.
+//! Plain tests run a short form of each, which judges everything but times, since a busy machine
+//! has none to spare. One module a drill.
 #![allow(clippy::unwrap_used, reason = "a drill that cannot go on says where by panicking")]
 #![allow(clippy::print_stderr, reason = "a drill ends in a table of figures")]
 

@@ -35,7 +35,8 @@ fn produced_orders_are_served_by_the_daemon_they_were_sent_to() {
     assert_eq!(again.stdout, ended.stdout);
 }
 
-/// Issue: on a terminal a bar with rate and latency, with the ids above it; the ids alone on a pipe.
+/// Issue: on a terminal a bar with rate and latency, with the ids above it; the ids alone on a
+/// pipe.
 #[test]
 fn a_terminal_sees_a_bar_and_a_pipe_sees_ids() {
     let folder = tempfile::tempdir().unwrap();

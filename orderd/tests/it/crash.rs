@@ -16,8 +16,8 @@ const SIGABRT: i32 = 6;
 /// How many messages are in the topic, and how many of them are damaged.
 const SENT: i64 = 40;
 
-/// Issue, drill: with the real servers, at each point the process ends there, and the next one saves
-/// every message once: the orders as orders, the damaged as dead letters.
+/// Issue, drill: with the real servers, at each point the process ends there, and the next one
+/// saves every message once: the orders as orders, the damaged as dead letters.
 #[test]
 fn each_crash_point_is_reached_and_loses_nothing() {
     let topic = servers::unique_topic("crash");

@@ -1,8 +1,8 @@
 //! What is sent and what comes back, as JSON Schema (2020-12).
 //!
 //! Two schemas for an order: what is taken is the lenient profile's rules, what is served has every
-//! field. Two rules can't be said in a schema and stand in the descriptions: a string's length is in
-//! bytes, and an integer is written without a fraction.
+//! field. Two rules can't be said in a schema and stand in the descriptions: a string's length is
+//! in bytes, and an integer is written without a fraction.
 
 use serde_json::Map;
 use serde_json::Value;

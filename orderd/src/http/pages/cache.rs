@@ -1,7 +1,7 @@
 //! The cache, looked into: its entries by recency, its size, and how it did over time.
 //!
-//! Looking uses no entry: what is least recently used stays so. A page shows [`PAGE`] entries, and the
-//! cache is locked for no longer than it takes to copy them.
+//! Looking uses no entry: what is least recently used stays so. A page shows [`PAGE`] entries, and
+//! the cache is locked for no longer than it takes to copy them.
 
 use crate::catalog::Capacity;
 use crate::catalog::StoredOrder;

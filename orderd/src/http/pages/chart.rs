@@ -1,8 +1,8 @@
 //! A line over time, drawn as a path.
 //!
-//! A path is in units of its own, [`WIDTH`] by [`HEIGHT`], and stretched to its place by the page. Time
-//! runs to the right and ends at the right edge. Where there is no value the line is broken, and a
-//! value that stands alone is a dot.
+//! A path is in units of its own, [`WIDTH`] by [`HEIGHT`], and stretched to its place by the page.
+//! Time runs to the right and ends at the right edge. Where there is no value the line is broken,
+//! and a value that stands alone is a dot.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,8 @@ pub(super) struct Chart {
     pub(super) line: String,
 }
 
-/// The path through `values`, which run from 0 to `top`, in a chart that has room for `room` values.
+/// The path through `values`, which run from 0 to `top`, in a chart that has room for `room`
+/// values.
 pub(super) fn line(values: &[Option<f64>], top: f64, room: usize) -> String {
     let step = WIDTH / (room.max(2) - 1) as f64;
     let first = room.saturating_sub(values.len());

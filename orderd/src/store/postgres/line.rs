@@ -39,8 +39,8 @@ use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::time::Sleep;
 
-/// How often a wait is looked at. Time is counted in these, and only while a call waits: so no clock
-/// is read for it, and an idle session gets no older.
+/// How often a wait is looked at. Time is counted in these, and only while a call waits: so no
+/// clock is read for it, and an idle session gets no older.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The owner's end of a line.

@@ -8,8 +8,8 @@
 //! * The JSON form is never made by the database: rows are read as fields and written by
 //!   [`crate::order::document::Document::canonical`], and the digest says whether that is what was
 //!   saved.
-//! * No statement waits longer than its timeout, except for migrations; and no call waits longer for
-//!   a silent server than [`line`] lets it.
+//! * No statement waits longer than its timeout, except for migrations; and no call waits longer
+//!   for a silent server than [`line`] lets it.
 //! * No message holds the password.
 //! * Whoever saves through a [`Postgres`] that listens announces the orders to the catalog that it
 //!   listens for, before the COMMIT: what this instance replaced is heard as its own.

@@ -39,8 +39,8 @@ const BROKER_DEFAULT: i16 = -1;
 /// answers. Returns `host:port` of a broker that answered.
 ///
 /// # Errors
-/// `Young` if a broker is too young for the crate `kafka`, `Configuration` if it will never make such
-/// a topic; else `Outage`.
+/// `Young` if a broker is too young for the crate `kafka`, `Configuration` if it will never make
+/// such a topic; else `Outage`.
 pub(super) fn prepare(shared: &Shared) -> Result<String, Unfit> {
     let mut wire = probe::first_answering(shared)?;
     let deadline = shared.clock.now() + LEADERS_WAIT;

@@ -192,8 +192,8 @@ impl KafkaSource {
     }
 
     fn partition_error(&self, partition: i32, error: &KafkaError) -> Failure {
-        // The client knows the error codes of 2015 only, and drops the number of all others. The one
-        // that a broker has for a fetch of this client is about messages compressed with zstd.
+        // The client knows the error codes of 2015 only, and drops the number of all others. The
+        // one that a broker has for a fetch of this client is about messages compressed with zstd.
         if matches!(error, KafkaError::Kafka(KafkaCode::Unknown)) {
             return Failure::Compression;
         }
@@ -218,7 +218,8 @@ impl KafkaSource {
                 return Ok(Vec::new());
             }
         }
-        // What can't be decompressed is later than the wanted message, if smaller fetches show that.
+        // What can't be decompressed is later than the wanted message, if smaller fetches show
+        // that.
         let sight = |share: Option<Share>| {
             share.map_or(Sight::Later(Vec::new()), |share| share.sight(next))
         };
@@ -264,8 +265,9 @@ impl KafkaSource {
             topic = self.shared.settings.topic,
             partition,
             offset = next,
-            "ALARM: the next message is compressed with lz4 or zstd, which the client `kafka` can't \
-             read; the partition is not read until --kafka-client (ORDERD_KAFKA_CLIENT) is `rdkafka`"
+            "ALARM: the next message is compressed with lz4 or zstd, which the client `kafka` \
+             can't read; the partition is not read until --kafka-client (ORDERD_KAFKA_CLIENT) is \
+             `rdkafka`"
         );
         self.cursors[index].blocked = true;
         self.pause(index, next, PAUSE_BLOCKED);

@@ -108,7 +108,8 @@ impl RdkafkaSource {
         self.consumer.context().told.outage(&self.shared, detail)
     }
 
-    /// Makes the library read exactly these; what it reads at its place already goes on undisturbed.
+    /// Makes the library read exactly these; what it reads at its place already goes on
+    /// undisturbed.
     fn reposition(&self, positions: &[(i32, i64)]) -> KafkaResult<()> {
         let member = self.consumer.context();
         let wanted: BTreeMap<i32, i64> = positions.iter().copied().collect();

@@ -1,6 +1,6 @@
-//! Issue: hostile clients. Meanwhile a normal client is answered, in time and in bounded memory, and
-//! afterwards all is as before. On both servers; what `tiny_http` doesn't withstand is shown and not
-//! judged, as `docs/http-servers.md` says.
+//! Issue: hostile clients. Meanwhile a normal client is answered, in time and in bounded memory,
+//! and afterwards all is as before. On both servers; what `tiny_http` doesn't withstand is shown
+//! and not judged, as `docs/http-servers.md` says.
 
 mod attacks;
 mod client;

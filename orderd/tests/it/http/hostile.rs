@@ -1,5 +1,5 @@
-//! Clients that mean harm or know no better. What `tiny_http` can't withstand, `docs/http-servers.md`
-//! says; the rest is asked of both servers.
+//! Clients that mean harm or know no better. What `tiny_http` can't withstand,
+//! `docs/http-servers.md` says; the rest is asked of both servers.
 
 use crate::http::site::Answer;
 use crate::http::site::PATIENCE;

@@ -1,15 +1,15 @@
 //! The stale read drill: three instances, updates of the same orders through all of them at full
 //! speed, readers at each, and listening connections that are cut, stopped and silent.
 //!
-//! A read is judged by the database itself: a trigger that runs at the end of each transaction notes
-//! which version replaced which, and when. A read is stale by the time between that note and the
-//! moment at which the reader asked. The note is made before the COMMIT, so a read is rather called
-//! staler than it is.
+//! A read is judged by the database itself: a trigger that runs at the end of each transaction
+//! notes which version replaced which, and when. A read is stale by the time between that note and
+//! the moment at which the reader asked. The note is made before the COMMIT, so a read is rather
+//! called staler than it is.
 //!
 //! `make drill` runs it for minutes and holds every unmarked read to what is promised. `make test`
 //! runs the same for seconds beside all other tests, where a thread may wait for its turn longer
-//! than a quarter of a second: there every read is held to the promise across an outage, which rests
-//! on clocks and not on speed.
+//! than a quarter of a second: there every read is held to the promise across an outage, which
+//! rests on clocks and not on speed.
 
 use crate::daemon::Daemon;
 use crate::daemon::now;
@@ -212,8 +212,8 @@ fn signal(process: i32, name: &str) {
 
 /// When each version was replaced.
 fn replaced(operator: &mut Client) -> HashMap<(String, i64), SystemTime> {
-    let history = "select order_uid, version, lead(at) over (partition by order_uid order by number) \
-         from history";
+    let history = "select order_uid, version, \
+             lead(at) over (partition by order_uid order by number) from history";
     let rows = operator.query(history, &[]).unwrap();
     let ended = rows.iter().filter_map(|row| {
         let at: Option<SystemTime> = row.get(2);

@@ -52,8 +52,8 @@ fn fresh() -> (Fresh, Postgres) {
     (fresh, other)
 }
 
-/// Issue: 5 000 replaced ids in a batch, 19 bytes each and as long as they may be, arrive once each,
-/// though no payload may hold them all. New orders aren't told.
+/// Issue: 5 000 replaced ids in a batch, 19 bytes each and as long as they may be, arrive once
+/// each, though no payload may hold them all. New orders aren't told.
 #[test]
 fn all_ids_of_a_large_batch_are_heard() {
     for length in [19, OrderUid::LENGTH_MAX] {
