@@ -189,7 +189,6 @@ impl Scene {
         }
         let ended = self.typed(&here);
         assert!(ended.status.success(), "{document}: {command}\nas {here}\n{ended:?}");
-        assert!(!ended.stdout.is_empty() || here.contains(" > "), "{command} prints nothing");
     }
 }
 

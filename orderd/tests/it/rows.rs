@@ -120,10 +120,13 @@ fn rows_of(says: &str) -> Vec<usize> {
         if !["row", "rows"].contains(&word.to_ascii_lowercase().as_str()) {
             continue;
         }
-        let numbers = words[at + 1..]
-            .iter()
-            .take_while(|word| **word == "and" || word.bytes().all(|byte| byte.is_ascii_digit()));
-        rows.extend(numbers.filter_map(|number| number.parse::<usize>().ok()));
+        let mut rest = words[at + 1..].iter();
+        while let Some(number) = rest.next().and_then(|number| number.parse::<usize>().ok()) {
+            rows.push(number);
+            if rest.next() != Some(&"and") {
+                break;
+            }
+        }
     }
     rows
 }
@@ -164,6 +167,7 @@ fn rows_are_read_as_they_are_written() {
     assert_eq!(rows_of("Rows 13 and 24: made up."), [13, 24]);
     assert_eq!(rows_of("Issue: so. Row 10 and section 3: both."), [10]);
     assert_eq!(rows_of("Row 17 and row 18: pages."), [17, 18]);
+    assert_eq!(rows_of("Row 14: 400 and 7."), [14]);
     assert_eq!(rows_of("a row 0 and one row is read"), [0]);
     assert!(rows_of("arrows 4").is_empty());
 }

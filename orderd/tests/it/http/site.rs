@@ -400,6 +400,11 @@ impl Answer {
         found.map_or("", |(_, value)| value.as_str())
     }
 
+    /// Whether the answer says that it depends on the request's header with this name.
+    pub(crate) fn varies_by(&self, name: &str) -> bool {
+        self.head.iter().any(|(sent, value)| sent == "vary" && value == name)
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
