@@ -171,7 +171,7 @@ pub struct Parts {
     /// Names, without port, under which the daemon is known: requests that write must name one of
     /// them as their host, or `localhost`, or an address.
     pub public_hosts: Vec<String>,
-    /// The origins whose pages may read answers, such as `https://shop.example.com`; none by default.
+    /// The origins whose pages may read answers, such as `https://shop.example.com`.
     pub cors_origins: Vec<String>,
     /// How long a read may wait for the store.
     pub read_wait_max: Duration,

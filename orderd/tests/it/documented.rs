@@ -1,6 +1,7 @@
-//! What the README and `docs/` tell people to type is typed here: each command of each ```sh block is
-//! run in a shell, against a daemon on the real PostgreSQL and the real Kafka, with the servers' own
-//! addresses in the place of the documented ones. What can't be run stands in a list that says why.
+//! What the README and `docs/` tell people to type is typed here: each command of each ```sh block
+//! is run in a shell, against a daemon on the real PostgreSQL and the real Kafka, with the servers'
+//! own addresses in the place of the documented ones. What can't be run stands in a list that says
+//! why.
 
 use crate::daemon::Daemon;
 use crate::daemon::wait_until;
@@ -192,7 +193,8 @@ impl Scene {
     }
 }
 
-/// Issue: "Each command in it is run by a test". Row 25: `psql` into the database, as the README says.
+/// Issue: "Each command in it is run by a test". Row 25: `psql` into the database, as the README
+/// says.
 #[test]
 fn every_documented_command_works() {
     let mut used = BTreeSet::new();

@@ -36,7 +36,8 @@ fn ask(daemon: &Daemon, method: &str, target: &str, headers: &str, body: &str) -
     Answer::parse(&answer).unwrap_or_else(|| panic!("{method} {target} has no answer"))
 }
 
-/// Rows 14 and 15 and 16 and 17 and 19: each forerunner's own calls with its own inputs, on both servers.
+/// Rows 14 and 15 and 16 and 17 and 19: each forerunner's own calls with its own inputs, on both
+/// servers.
 #[test]
 fn what_worked_on_the_seeds_works_here() {
     for server in ["axum", "tiny_http"] {
