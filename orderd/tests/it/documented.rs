@@ -93,20 +93,26 @@ impl Scene {
         let record = |value| Record { key: Bytes::new(), value };
         sink.append(&values.map(record).collect::<Vec<_>>()).unwrap();
         let brokers = servers::brokers();
-        let daemon = Daemon::start(&[
-            "--database-url",
-            database.url(),
-            "--kafka-brokers",
-            &brokers,
-            "--kafka-topic",
-            &topic,
-            "--write-token",
-            TOKEN,
-            "--validation",
-            "strict",
-        ]);
-        wait_until("the order is served", || daemon.get("/orders/last").status == 200);
-        daemon.wait_ready();
+        let start = |validation| {
+            let daemon = Daemon::start(&[
+                "--database-url",
+                database.url(),
+                "--kafka-brokers",
+                &brokers,
+                "--kafka-topic",
+                &topic,
+                "--write-token",
+                TOKEN,
+                "--validation",
+                validation,
+            ]);
+            wait_until("the order is served", || daemon.get("/orders/last").status == 200);
+            daemon.wait_ready();
+            daemon
+        };
+        // What the strict rules refused is an order by the lenient ones.
+        assert_eq!(start("strict").interrupt().0.code(), Some(0));
+        let daemon = start("lenient");
         let _ = crew.stop_and_join(Duration::from_secs(5));
         let folder = tempfile::tempdir().unwrap();
         let topic = servers::unique_topic("typed");
