@@ -144,13 +144,15 @@ impl Scene {
         text
     }
 
-    fn shell(&self, script: &str) -> Command {
+    /// A command in a shell, through `wrapper` if there is one.
+    fn shell(&self, wrapper: &[&str], script: &str) -> Command {
         let binary = Path::new(env!("CARGO_BIN_EXE_orderd"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         let paths = [binary.parent().unwrap().to_owned()].into_iter();
         let paths = std::env::join_paths(paths.chain(std::env::split_paths(&path))).unwrap();
-        let mut command = Command::new("timeout");
-        command.args(["60", "sh", "-ec", script]).current_dir(self.folder.path());
+        let words = [wrapper, &["sh", "-ec", script]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).current_dir(self.folder.path());
         for name in ["ORDERD_URL", "KAFKA_BROKERS", "DATABASE_URL", "ORDERD_CONFIG"] {
             command.env_remove(name);
         }
@@ -167,7 +169,7 @@ impl Scene {
 
     /// Types a command and waits for its end.
     fn typed(&self, script: &str) -> Output {
-        self.shell(script).output().unwrap()
+        self.shell(&["timeout", "60"], script).output().unwrap()
     }
 
     /// Runs a documented command, which must work.
@@ -187,7 +189,7 @@ impl Scene {
         let here = self.here(command);
         if here.starts_with("orderd serve") && !here.contains("--print-config") {
             let here = here.split(" #").next().unwrap();
-            let mut serve = self.shell(&format!("exec {here}"));
+            let mut serve = self.shell(&[], &format!("exec {here}"));
             serve.stderr(fs::File::create(self.folder.path().join("log")).unwrap());
             let daemon = Daemon::launch(serve);
             daemon.wait_ready();
