@@ -16,6 +16,7 @@ mod deploy;
 mod documented;
 mod embedded_run;
 mod embedded_topic;
+mod faulty;
 mod generate;
 mod hotset;
 mod http;
