@@ -2,10 +2,9 @@
 
 CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
-HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check drill contract bench fuzz model miri sanitize nightly portable readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check drill contract bench fuzz model portable readme up migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,24 +50,8 @@ model: cargo ## try every order of threads through the engine's parts (loom), an
 	RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=target/shuttle \
 		$(CARGO) test --package lru-engine --lib --release schedules
 
-# Traces and layers read many files, and the latter's text holds wherever it runs.
-miri: nightly ## run the engine's tests in an interpreter that finds undefined behaviour (rustup)
-	for aliasing in '' -Zmiri-tree-borrows; do \
-		MIRIFLAGS="-Zmiri-disable-isolation $$aliasing" CARGO_TARGET_DIR=target/miri \
-			$(CARGO) +nightly miri test --package lru-engine --lib --tests -- \
-			--skip traces --skip layers || exit 1; \
-	done
-
-# The thread sanitizer has to see the standard library's locks too, so that is built for it.
-sanitize: nightly ## run the engine's tests under the address and the thread sanitizer (rustup)
-	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/address \
-		$(CARGO) +nightly test --package lru-engine --lib --tests --target $(HOST)
-	RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=target/thread \
-		$(CARGO) +nightly test --package lru-engine --lib --tests --target $(HOST) \
-		-Z build-std --release -- --skip traces --skip layers --skip unwind
-
-readme: cargo ## write the README's table of settings anew, from the code
-	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_readme
+readme: cargo ## write the table of settings in docs/ anew, from the code
+	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_table
 
 up: ## PostgreSQL, Kafka, orderd and a producer in containers
 	docker compose up --build
@@ -93,10 +76,6 @@ servers: ## keep the servers of the tests running until Ctrl-C, for `cargo test`
 # With all features the Kafka client `rdkafka` is built from C, against OpenSSL.
 libraries:
 	@$(SERVERS) --libraries
-
-nightly: cargo
-	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || rustup toolchain install nightly \
-		--profile minimal --component miri --component rust-src
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \
