@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check drill contract bench fuzz model portable readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check drill drill-here unfenced contract bench fuzz model portable readme up migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,19 +20,26 @@ test-here:
 	$(CARGO) test --workspace --exclude benches --all-features
 	$(CARGO) test --package benches
 
-drill: cargo libraries ## the long drills: minutes of real use and real faults, each ending in a table
-	ORDERD_DRILL=long $(CARGO) test --package orderd --all-features --test it drill -- \
-		--nocapture --test-threads 1
-
 check: cargo libraries ## format, clippy and docs, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --exclude benches --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --package benches --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude benches --all-features --no-deps
 
-drill: cargo ## run the drills at full length, each ending in a table of figures
-	$(SERVERS) env ORDERD_DRILL=1 $(CARGO) test --release --package orderd --all-features \
-		--test drill -- --nocapture --test-threads=1
+drill: cargo libraries ## run the drills at full length, each ending in a table of figures
+	$(SERVERS) $(MAKE) --no-print-directory drill-here
+
+drill-here: export ORDERD_DRILL = 1
+drill-here:
+	$(CARGO) test --release --package orderd --all-features --test it drill -- \
+		--nocapture --test-threads=1
+	$(CARGO) test --release --package orderd --all-features --test drill -- \
+		--nocapture --test-threads=1
+
+# Passes if the drill finds what such a build loses. In a folder of its own: no other build may be it.
+unfenced: cargo libraries ## show that the kill drill finds out a build without the compare-and-set
+	$(SERVERS) env ORDERD_DRILL_WITHOUT_FENCE=1 $(CARGO) test --target-dir target/unfenced \
+		--package orderd --all-features --test drill kills -- --nocapture --test-threads=1
 
 bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of their own
 	$(CARGO) bench --package benches
