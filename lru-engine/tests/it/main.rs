@@ -10,6 +10,7 @@ mod callbacks;
 mod calls;
 mod concurrent;
 mod layers;
+mod ledger;
 mod linear;
 mod listeners;
 mod loads;

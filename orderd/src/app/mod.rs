@@ -15,15 +15,17 @@
 //! joined; all of it within the deadline of the settings. What hangs in a library's call even then
 //! is named and left behind; the store's positions say where it was.
 
+mod outside;
 mod topics;
 mod watch;
 
+use crate::app::outside::Outside;
+pub use crate::app::topics::kafka_topic;
 use crate::app::watch::Watch;
 use crate::catalog::Catalog;
 use crate::cli;
 use crate::clock::Clock;
 use crate::dead_letters::Feed;
-use crate::embedded::Embedded;
 use crate::hotset::HotSet;
 use crate::http;
 use crate::ingest::Ingest;
@@ -33,31 +35,22 @@ use crate::order::validate::Profile;
 use crate::produce;
 use crate::readings;
 use crate::series::Series;
-use crate::store::Connect;
 use crate::store::StoreError;
 use crate::store::database::Database;
-use crate::store::listen::Listen;
-use crate::store::postgres::Postgres;
 use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use crate::supervise::descriptors;
 use crate::supervise::readiness::Part;
 use crate::supervise::readiness::Readiness;
 use crate::systemd;
-use crate::topic::OpenSink;
-use crate::topic::OpenSource;
 use crate::topic::TopicError;
 use crate::topic::appender::Appender;
-use crate::topic::kafka::KafkaSettings;
-use crate::topic::kafka::KafkaTopic;
-use crate::topic::kafka::Share;
 use crate::warmup;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::bounded;
 use secrecy::ExposeSecret as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,10 +62,6 @@ const SHARE_OF_ALL: f64 = 0.95;
 
 /// How long a request waits for the store.
 const READ_WAIT_MAX: Duration = Duration::from_secs(3);
-
-/// The largest Kafka message that is taken: four times a broker's own default, so that topics with
-/// a raised limit work, and a bound on the memory of one fetch.
-const MESSAGE_BYTES_MAX: i32 = 4 * 1024 * 1024;
 
 /// How many descriptors the daemon needs beside its clients' and its database threads': the
 /// embedded file, the connections to brokers, the runtime's own, and some to spare.
@@ -124,18 +113,6 @@ pub struct App {
     notify: Sender<Event>,
 }
 
-/// Where orders are kept and come through, by the settings.
-struct Outside {
-    connect: Arc<dyn Connect>,
-    /// None for a store that only one process can open.
-    listen: Option<Arc<dyn Listen>>,
-    sources: Arc<dyn OpenSource>,
-    sinks: Arc<dyn OpenSink>,
-    hot_set_file: Option<PathBuf>,
-    /// The topic of dead letters.
-    letters: Option<Feed>,
-}
-
 impl App {
     /// Starts a daemon with these settings.
     ///
@@ -147,7 +124,7 @@ impl App {
         let intake = Arc::new(Crew::new(StopToken::new()));
         let crew = Arc::new(Crew::new(StopToken::new()));
         let cut = StopToken::new();
-        let outside = outside(&intake, &crew, &cut, clock, settings)?;
+        let outside = Outside::open(&intake, &crew, &cut, clock, settings)?;
         let listener = http::bind(settings.listen)?;
         let address = listener.local_addr()?;
         let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::new()));
@@ -317,12 +294,8 @@ impl App {
 /// # Errors
 /// The [`StartError`] that the start would end with.
 pub fn check(settings: &cli::Serve) -> Result<(), StartError> {
-    postgres(settings)?;
+    outside::postgres(settings)?;
     Ok(())
-}
-
-fn postgres(settings: &cli::Serve) -> Result<Option<Postgres>, StoreError> {
-    settings.database_url.as_ref().map(|url| Postgres::new(url.expose_secret())).transpose()
 }
 
 /// Random orders, each request's from a seed of its own.
@@ -361,72 +334,6 @@ fn limits(settings: &cli::Serve, descriptors: Option<u64>) -> http::Limits {
         idle_wait_max: asked.http_idle_wait_max,
         write_wait_max: asked.http_write_wait_max,
     }
-}
-
-/// Puts together store and topic. Only what is embedded is opened; servers are reached later.
-fn outside(
-    intake: &Arc<Crew>,
-    crew: &Arc<Crew>,
-    cut: &StopToken,
-    clock: &Clock,
-    settings: &cli::Serve,
-) -> Result<Outside, StartError> {
-    let kafka = &settings.kafka;
-    let on_kafka = !kafka.kafka_brokers.is_empty();
-    // Before the folder is opened, so that a wrong URL leaves none behind.
-    let postgres = postgres(settings)?.map(|postgres| postgres.cut_by(cut.clone()));
-    let open = || Embedded::open(&settings.data_dir);
-    let postgres = postgres.map(Arc::new);
-    let listen = postgres.clone().map(|postgres| postgres as Arc<dyn Listen>);
-    let (connect, embedded): (Arc<dyn Connect>, Option<Embedded>) = match postgres {
-        Some(postgres) if on_kafka => (postgres, None),
-        Some(postgres) => (postgres, Some(open()?)),
-        None => {
-            let embedded = open()?;
-            (Arc::new(embedded.clone()), Some(embedded))
-        }
-    };
-    let (sources, sinks): (Arc<dyn OpenSource>, Arc<dyn OpenSink>) = match &embedded {
-        Some(embedded) if !on_kafka => {
-            let topic = embedded.topic(&kafka.kafka_topic, 1);
-            (Arc::new(topic.clone()), Arc::new(topic))
-        }
-        _ => {
-            let share = settings.instance;
-            let topic = kafka_topic(intake, clock, kafka, &settings.kafka_group, share)?;
-            topics::detached(topic, intake, crew, cut)
-        }
-    };
-    let sinks_of_letters = topics::sinks(intake, cut, clock, settings, embedded.as_ref())?;
-    let letters = sinks_of_letters.map(|sinks| Feed { connect: Arc::clone(&connect), sinks });
-    tracing::info!(store = connect.name(), topic = sources.name(), "orders");
-    let in_folder = || embedded.is_some().then(|| settings.data_dir.join("hot-set"));
-    let hot_set_file = settings.hot_set_file.clone().or_else(in_folder);
-    Ok(Outside { connect, listen, sources, sinks, hot_set_file, letters })
-}
-
-/// The topic that the settings name. Its thread becomes a member of `crew`.
-///
-/// # Errors
-/// `Configuration` if a setting can't be right.
-pub fn kafka_topic(
-    crew: &Crew,
-    clock: &Clock,
-    kafka: &cli::Kafka,
-    group: &str,
-    share: Option<Share>,
-) -> Result<KafkaTopic, TopicError> {
-    let settings = KafkaSettings {
-        brokers: kafka.kafka_brokers.join(","),
-        topic: kafka.kafka_topic.clone(),
-        group: group.to_owned(),
-        partitions: kafka.kafka_partitions,
-        message_bytes_max: MESSAGE_BYTES_MAX,
-        client: kafka.kafka_client.into(),
-        security: kafka.security(),
-        share,
-    };
-    KafkaTopic::start(crew, clock.clone(), settings)
 }
 
 /// What begins when the store is reached for the first time.

@@ -2,7 +2,6 @@
 //! dead letters if the settings name one.
 
 use crate::app::StartError;
-use crate::app::kafka_topic;
 use crate::cli;
 use crate::clock::Clock;
 use crate::dead_letters::Feed;
@@ -11,10 +10,41 @@ use crate::supervise::Crew;
 use crate::supervise::StopToken;
 use crate::topic::OpenSink;
 use crate::topic::OpenSource;
+use crate::topic::TopicError;
 use crate::topic::detached::CALL_WAIT_MAX;
 use crate::topic::detached::Detached;
+use crate::topic::kafka::KafkaSettings;
 use crate::topic::kafka::KafkaTopic;
+use crate::topic::kafka::Share;
 use std::sync::Arc;
+
+/// The largest Kafka message that is taken: four times a broker's own default, so that topics with
+/// a raised limit work, and a bound on the memory of one fetch.
+const MESSAGE_BYTES_MAX: i32 = 4 * 1024 * 1024;
+
+/// The topic that the settings name. Its thread becomes a member of `crew`.
+///
+/// # Errors
+/// `Configuration` if a setting can't be right.
+pub fn kafka_topic(
+    crew: &Crew,
+    clock: &Clock,
+    kafka: &cli::Kafka,
+    group: &str,
+    share: Option<Share>,
+) -> Result<KafkaTopic, TopicError> {
+    let settings = KafkaSettings {
+        brokers: kafka.kafka_brokers.join(","),
+        topic: kafka.kafka_topic.clone(),
+        group: group.to_owned(),
+        partitions: kafka.kafka_partitions,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+        client: kafka.kafka_client.into(),
+        security: kafka.security(),
+        share,
+    };
+    KafkaTopic::start(crew, clock.clone(), settings)
+}
 
 /// Reading ends with intake, since nothing is lost by it; what is being written may end until the
 /// cut.

@@ -50,6 +50,16 @@ pub struct Cli {
         value_parser = log_filter)]
     pub log: String,
 
+    /// How a line of the log is written.
+    #[arg(
+        long,
+        env = "ORDERD_LOG_FORMAT",
+        default_value = "text",
+        global = true,
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+
     /// A TOML file of settings, by their flags: `cache-capacity = 5000`. Without it orderd.toml is
     /// read if it is there.
     #[arg(long, env = "ORDERD_CONFIG", global = true, value_name = "FILE")]
@@ -333,6 +343,15 @@ pub struct Migrate {
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true,
         value_parser = secret)]
     pub database_url: SecretString,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one object a line, with the fields of the event and of its request.
+    Json,
 }
 
 /// The rules that orders must pass.

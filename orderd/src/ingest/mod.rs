@@ -30,6 +30,7 @@
 mod alarm;
 mod batch;
 mod ended;
+mod held;
 
 use crate::backoff::Backoff;
 use crate::catalog::Catalog;
@@ -39,6 +40,7 @@ use crate::crash;
 use crate::crash::Point;
 use crate::ingest::alarm::Alarm;
 use crate::ingest::ended::SessionError;
+use crate::ingest::held::Held;
 use crate::metrics::Ingested;
 use crate::metrics::Metrics;
 use crate::order::OrderUid;
@@ -54,7 +56,6 @@ use crate::store::database::Chain;
 use crate::supervise::StopToken;
 use crate::supervise::readiness::Part;
 use crate::supervise::readiness::Readiness;
-use crate::topic::Bounds;
 use crate::topic::Message;
 use crate::topic::OpenSource;
 use crate::topic::Source;
@@ -113,16 +114,6 @@ impl std::fmt::Debug for Ingest {
     }
 }
 
-/// What a session reads, and from where.
-struct Held {
-    /// Where each partition begins that has no position yet.
-    starts: Vec<(i32, i64)>,
-    /// The stored positions, which the next advance of each partition starts from.
-    positions: BTreeMap<i32, i64>,
-    /// Why some of the partitions aren't read, if so.
-    alarm: Option<String>,
-}
-
 impl Ingest {
     /// Takes in messages until `stop`, waiting out every outage. The batch in hand is saved first.
     pub fn run(&self, stop: &StopToken) {
@@ -168,7 +159,7 @@ impl Ingest {
             None => &mut **source.insert(self.sources.open()?),
         };
         let mut store = self.connect.connect()?;
-        let mut held = self.assign(&mut *store, source)?;
+        let mut held = Held::assign(self, &mut *store, source)?;
         self.catalog.invalidate(&*doubtful);
         doubtful.clear();
         let mut limit = BATCH_MAX;
@@ -177,7 +168,7 @@ impl Ingest {
         while !stop.is_stopped() {
             let Standing { reassigned, obstacle, ends } = source.standing()?;
             if reassigned {
-                let former = std::mem::replace(&mut held, self.assign(&mut *store, source)?);
+                let former = std::mem::replace(&mut held, Held::assign(self, &mut *store, source)?);
                 let left = |partition: &&i32| !held.positions.contains_key(partition);
                 for partition in former.positions.keys().filter(left) {
                     self.metrics.partition_left(&self.topic, *partition);
@@ -215,78 +206,10 @@ impl Ingest {
             backoff.reset();
             if self.clock.now() >= bounds_at {
                 bounds_at = self.clock.now() + BOUNDS_EVERY;
-                self.look_around(&mut *store, source, &held)?;
+                held.check(self, &mut *store, source)?;
             }
         }
         Ok(())
-    }
-
-    /// Whether the topic still has the partitions that are read, and the store their positions:
-    /// where nothing is saved, be it stopped or idle, nothing else would notice.
-    fn look_around(
-        &self,
-        store: &mut dyn Store,
-        source: &mut dyn Source,
-        held: &Held,
-    ) -> Result<(), SessionError> {
-        let partitions = held.starts.iter().map(|(partition, _)| *partition);
-        if !source.bounds()?.iter().map(|bounds| bounds.partition).eq(partitions) {
-            return Err(SessionError::Repartitioned);
-        }
-        let stored = store.assign(&self.group, &self.topic, &held.starts)?;
-        if stored.into_iter().collect::<BTreeMap<_, _>>() != held.positions {
-            return Err(SessionError::PositionsSet);
-        }
-        Ok(())
-    }
-
-    /// Asks the store where each partition of the source stands and lets the source read from
-    /// there.
-    fn assign(&self, store: &mut dyn Store, source: &mut dyn Source) -> Result<Held, SessionError> {
-        let mut bounds = source.bounds()?;
-        let starts = starts(&bounds);
-        let stored = store.assign(&self.group, &self.topic, &starts)?;
-        if stored.iter().zip(&bounds).any(|(&(_, position), bounds)| position > bounds.end) {
-            // A former owner may have gone on since the bounds were read; only a log that ends
-            // before a position read earlier is too short.
-            bounds = source.bounds()?;
-        }
-        let mut wanted = Vec::with_capacity(stored.len());
-        let mut beyond = Vec::new();
-        for (&(partition, position), bounds) in stored.iter().zip(&bounds) {
-            if position > bounds.end {
-                tracing::error!(
-                    topic = self.topic,
-                    partition,
-                    position,
-                    end = bounds.end,
-                    "ALARM: the stored position lies beyond the end of the log, so the topic was \
-                     cut or made anew; the partition is not read until `orderd positions set` \
-                     gives it a position that exists, and then within a minute"
-                );
-                beyond.push(partition);
-                continue;
-            }
-            if position < bounds.earliest {
-                tracing::error!(
-                    topic = self.topic,
-                    partition,
-                    lost = bounds.earliest - position,
-                    "messages were removed by the topic's retention before they were read"
-                );
-            }
-            wanted.push((partition, position.max(bounds.earliest)));
-        }
-        source.seek(&wanted);
-        let positions = stored.into_iter().collect();
-        tracing::info!(topic = self.topic, ?positions, "reading the topic");
-        let alarm = (!beyond.is_empty()).then(|| {
-            format!(
-                "the stored position of partitions {beyond:?} lies beyond the end of their log; \
-                 see `orderd positions set`"
-            )
-        });
-        Ok(Held { starts, positions, alarm })
     }
 
     /// Shows how much of the logs isn't saved.
@@ -386,11 +309,6 @@ fn pause_with(source: &mut Option<Box<dyn Source>>, pause: Duration, stop: &Stop
             *source = None;
         }
     }
-}
-
-/// Where each partition begins that has no position yet.
-fn starts(bounds: &[Bounds]) -> Vec<(i32, i64)> {
-    bounds.iter().map(|bounds| (bounds.partition, bounds.earliest)).collect()
 }
 
 struct Written {

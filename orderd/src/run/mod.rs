@@ -8,6 +8,7 @@ use crate::app::Event;
 use crate::app::StartError;
 use crate::cli;
 use crate::cli::Command;
+use crate::cli::LogFormat;
 use crate::cli::Migrate;
 use crate::cli::PositionsAction;
 use crate::cli::Produce;
@@ -99,7 +100,7 @@ pub enum RunError {
 /// Any [`RunError`].
 pub fn run(settings: Settings) -> Result<(), RunError> {
     let Settings { cli, shown } = settings;
-    start_log(&cli.log);
+    start_log(&cli.log, cli.log_format);
     match cli.command {
         Command::Serve(settings) if settings.print_config => print_config(&shown),
         Command::Serve(settings) => serve(&settings),
@@ -120,12 +121,16 @@ pub fn tell(error: &RunError) {
 }
 
 /// The log goes to standard error; standard output is for results.
-fn start_log(filter: &str) {
+fn start_log(filter: &str, format: LogFormat) {
     let filter = EnvFilter::new(format!("{LIBRARIES},{filter}"));
     // Colours are for a terminal; in a file or a journal they are noise.
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
-    log.with_writer(std::io::stderr).init();
+    let log = log.with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 fn serve(settings: &Serve) -> Result<(), RunError> {

@@ -213,3 +213,32 @@ fn the_kinds_of_damage_are_listed() {
     assert!(lines.iter().all(|fields| fields.len() == 3 && fields[2].ends_with('.')), "{lines:?}");
     assert!(lines.contains(&vec!["leap_second", "format", "The date_created has a 60th second."]));
 }
+
+/// Issue: structured logs with request ids. With `--log-format json` each line is an object, and
+/// what is logged about a request names it.
+#[test]
+fn the_log_can_be_read_by_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--log", "debug", "--log-format", "json", "serve", "--listen", "127.0.0.1:0"];
+    let mut command = daemon::orderd(&[&arguments[..], &["--data-dir", "."]].concat());
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    command.current_dir(folder.path()).stdout(std::process::Stdio::piped()).stderr(log);
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    let base = line.trim().strip_prefix("listening on ").unwrap();
+    let url = format!("{base}/orders/nobody");
+    let read = |folder: &std::path::Path| std::fs::read_to_string(folder.join("log")).unwrap();
+    wait_until("the store is reached", || read(folder.path()).contains("the store is reached"));
+    let answer = ureq::get(&url).header("X-Request-Id", "of-this-test").call();
+    assert!(matches!(answer, Err(ureq::Error::StatusCode(404))), "{answer:?}");
+    let names_it = |text: &str| text.lines().filter(|line| line.contains("of-this-test")).count();
+    wait_until("the request is logged", || names_it(&read(folder.path())) >= 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for line in read(folder.path()).lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(event["level"].is_string() && event["timestamp"].is_string(), "{line}");
+    }
+}

@@ -14,6 +14,7 @@ mod dead_letters;
 mod deploy;
 mod embedded_run;
 mod embedded_topic;
+mod faulty;
 mod generate;
 mod hotset;
 mod http;
