@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check drill contract bench fuzz model portable readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check drill unfenced contract bench fuzz model portable readme up migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ DRILL := $(CARGO) test --release --package orderd --all-features
 drill: cargo libraries ## run the drills at full length, each ending in a table of figures
 	$(SERVERS) env ORDERD_DRILL=1 sh -c '$(DRILL) --test drill -- --nocapture --test-threads=1 \
 		&& $(DRILL) --test it drill -- --nocapture --test-threads=1'
+
+# Passes if the drill finds what such a build loses. In a folder of its own, apart from all others.
+unfenced: cargo libraries ## show that the kill drill finds out a build without the compare-and-set
+	$(SERVERS) env ORDERD_DRILL_WITHOUT_FENCE=1 $(CARGO) test --target-dir target/unfenced \
+		--package orderd --all-features --test drill kills -- --nocapture --test-threads=1
 
 bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of their own
 	$(CARGO) bench --package benches
