@@ -4,7 +4,7 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check drill contract bench fuzz model portable readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check drill unfenced contract bench fuzz model portable readme up migrateup servers libraries cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ drill: cargo libraries ## run the drills at full length, each ending in a table 
 	$(SERVERS) env ORDERD_DRILL=1 sh -c '$(DRILL) --test drill -- --nocapture --test-threads=1 \
 		&& $(DRILL) --test it drill -- --nocapture --test-threads=1'
 
+# Passes if the drill finds what such a build loses. In a folder of its own, apart from all others.
+unfenced: cargo libraries ## show that the kill drill finds out a build without the compare-and-set
+	$(SERVERS) env ORDERD_DRILL_WITHOUT_FENCE=1 $(CARGO) test --target-dir target/unfenced \
+		--package orderd --all-features --test drill kills -- --nocapture --test-threads=1
+
 bench: cargo ## run the benchmarks, against DATABASE_URL or a PostgreSQL of their own
 	$(CARGO) bench --package benches
 
@@ -50,8 +55,8 @@ model: cargo ## try every order of threads through the engine's parts (loom), an
 	RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=target/shuttle \
 		$(CARGO) test --package lru-engine --lib --release schedules
 
-readme: cargo ## write the README's table of settings anew, from the code
-	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_readme
+readme: cargo ## write the table of settings in docs/ anew, from the code
+	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_table
 
 up: ## PostgreSQL, Kafka, orderd and a producer in containers
 	docker compose up --build
@@ -59,10 +64,11 @@ up: ## PostgreSQL, Kafka, orderd and a producer in containers
 contract: cargo ## ask a daemon all that its OpenAPI document promises (gets schemathesis; needs python3)
 	orderd/tests/contract/run
 
-portable: cargo ## build the engine without std, and test it with 32-bit addresses (rustup; gcc-multilib)
+portable: cargo ## build the engine without std, test it at 32 bits and at minimal versions (rustup; gcc-multilib)
 	rustup target add thumbv7m-none-eabi i686-unknown-linux-gnu
 	$(CARGO) check --package lru-engine --no-default-features --target thumbv7m-none-eabi
 	$(CARGO) test --package lru-engine --lib --tests --target i686-unknown-linux-gnu
+	CARGO=$(CARGO) lru-engine/tests/minimal-versions
 
 migrateup: cargo ## bring the database of DATABASE_URL to the newest schema
 	$(CARGO) run --bin orderd -- migrate

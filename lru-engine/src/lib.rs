@@ -47,8 +47,11 @@
 //! 6. **Valid after panics.** Wherever `Hash`, `Eq`, `Clone`, `Drop`, a load, the listener or a
 //!    closure panics, nothing leaks, nothing is dropped twice, nobody waits for what does not come,
 //!    and the cache goes on.
-//! 7. **No threads, no clock, no `'static`**, and no unsafe code but for the lock and a hit's way
-//!    through index and list, where it pays (a test keeps it to five files).
+//! 7. **No threads, no clock, no `'static`**, and no unsafe code but for the lock, a hit's way
+//!    through index and list, and prefetching, where it pays (a test keeps it to six files).
+//!
+//! There is no time to live, no asynchronous load (build it on [`Lookup`]), no persistence and no
+//! policy but LRU.
 //!
 //! # How it works
 //!
@@ -98,8 +101,9 @@
 //!
 //! # Features
 //!
-//! - `std`, on by default: [`Cache`], and a seed of [`DefaultHasher`] from the system's randomness.
-//!   Without it the crate is `no_std` and needs `alloc`; [`LruMap`] is all there.
+//! - `std`, on by default: [`Cache`], and a seed of [`DefaultHasher`] from the time as well as from
+//!   randomised addresses. Without it the crate is `no_std` and needs `alloc`; [`LruMap`] is all
+//!   there.
 //! - `check`: `check_invariants` on both types, for tests.
 
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -39,7 +39,15 @@ pub fn catalog(metrics: &Metrics, catalog: &Arc<Catalog>) {
     let bound = Arc::clone(catalog);
     let help = "How many orders the cache holds at most.";
     metrics.read("orderd_cache_capacity_entries", help, Kind::Gauge, move || {
-        vec![Sample::from(bound.capacity() as u64)]
+        vec![Sample::from(bound.capacity().entries as u64)]
+    });
+    let held = Arc::clone(catalog);
+    let help = "Bytes of the orders in the cache, as they are served.";
+    metrics.read("orderd_cache_bytes", help, Kind::Gauge, move || vec![Sample::from(held.bytes())]);
+    let bound = Arc::clone(catalog);
+    let help = "How many bytes the orders in the cache have at most.";
+    metrics.read("orderd_cache_capacity_bytes", help, Kind::Gauge, move || {
+        bound.capacity().bytes.map(Sample::from).into_iter().collect()
     });
     let database = catalog.database().clone();
     let help = "Reads that wait for a database thread.";

@@ -8,6 +8,7 @@ use std::thread;
 use lru_engine::Cache;
 
 use crate::random::Random;
+use crate::watchdog::turns;
 use crate::watchdog::watched;
 
 /// What was made, and what of it was dropped.
@@ -46,7 +47,8 @@ impl Drop for Value<'_> {
 }
 
 const THREADS: u64 = 4;
-const STEPS: u64 = 20_000;
+const STEPS: u64 = turns(20_000) as u64;
+const SWEEPS: u64 = turns(2_000) as u64;
 const KEYS: u64 = 300;
 
 /// One thread's turns: every method, on random keys.
@@ -118,7 +120,7 @@ fn threads_find_what_was_put_and_nothing_is_lost() {
 
 /// One thread's turns: everything that goes through the shards one by one.
 fn sweep(cache: &Cache<u64, ()>, thread: u64) {
-    for step in 0..2_000 {
+    for step in 0..SWEEPS {
         cache.insert(step * THREADS + thread, ());
         assert!(cache.len() <= cache.capacity());
         match (step + thread) % 4 {
@@ -143,7 +145,7 @@ fn sweeps_over_all_shards_do_not_wait_in_a_circle() {
             }
         });
         cache.check_invariants();
-        assert_eq!(cache.stats().inserts, THREADS * 2_000);
+        assert_eq!(cache.stats().inserts, THREADS * SWEEPS);
     });
 }
 

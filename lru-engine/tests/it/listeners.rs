@@ -12,6 +12,7 @@ use lru_engine::Cache;
 use lru_engine::Cause;
 
 use crate::random::Random;
+use crate::watchdog::turns;
 use crate::watchdog::watched;
 
 type Told = Arc<Mutex<Vec<(u32, u32, Cause)>>>;
@@ -80,7 +81,7 @@ fn everything_that_left_is_told_of_once() {
                 let insert = |thread: u32| {
                     let (cache, mut random) = (&cache, Random::new(thread.into()));
                     move || {
-                        for step in 0..5_000 {
+                        for step in 0..turns(5_000) {
                             let (key, value) = (random.below(100) as u32, thread * 10_000 + step);
                             match random.below(10) {
                                 0 => cache.invalidate(&key),
@@ -96,7 +97,7 @@ fn everything_that_left_is_told_of_once() {
                 for thread in 0..3 {
                     scope.spawn(insert(thread));
                 }
-                3 * 5_000
+                3 * turns(5_000) as usize
             });
             cache.check_invariants();
             let mut values: Vec<_> = told.lock().unwrap().iter().map(|told| told.1).collect();

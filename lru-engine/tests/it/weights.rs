@@ -12,6 +12,7 @@ use lru_engine::RefusedReason;
 use proptest::prelude::*;
 
 use crate::random::Random;
+use crate::watchdog::turns;
 use crate::watchdog::watched;
 
 /// Values are their own weight here.
@@ -148,7 +149,7 @@ fn step(cache: &Cache<u8, u64>, naive: &mut Naive, op: Op) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: turns(512), ..ProptestConfig::default() })]
 
     /// Issue: the whole order and all weights after each step; either bound, and both.
     #[test]
@@ -259,7 +260,7 @@ fn both_bounds_hold_over_shards_with_late_tickets() {
     let builder = Cache::<u8, u64>::builder().capacity(8).weight_capacity(40).shards(8);
     let cache = builder.weigher(|_key, value| *value).build().unwrap();
     let mut random = Random::new(3);
-    for step in 0..4_000 {
+    for step in 0..turns(4_000) {
         let (key, weight) = (random.below(200) as u8, random.below(12));
         cache.insert(key, weight);
         assert_eq!(cache.peek(&key), Some(weight), "step {step}");

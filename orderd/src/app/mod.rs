@@ -22,6 +22,7 @@ mod watch;
 use crate::app::outside::Outside;
 pub use crate::app::topics::kafka_topic;
 use crate::app::watch::Watch;
+use crate::catalog::Capacity;
 use crate::catalog::Catalog;
 use crate::cli;
 use crate::clock::Clock;
@@ -131,11 +132,13 @@ impl App {
         readings::readiness(&metrics, &readiness, clock);
         let threads = usize::from(settings.database_threads);
         let database = Database::start(&crew, &outside.connect, clock, threads)?;
+        let capacity =
+            Capacity { entries: settings.cache_capacity, bytes: Some(settings.cache_bytes) };
         let catalog = match &outside.listen {
-            None => Catalog::new(settings.cache_capacity, database, clock.clone()),
+            None => Catalog::new(capacity, database, clock.clone()),
             Some(_) => {
                 readiness.missing(Part::Coherence, "not reached yet");
-                Catalog::shared(settings.cache_capacity, database, clock.clone())
+                Catalog::shared(capacity, database, clock.clone())
             }
         };
         readings::catalog(&metrics, &catalog);
@@ -150,6 +153,7 @@ impl App {
             profile: Profile::from(settings.validation),
             clock: clock.clone(),
             public_hosts: settings.public_hosts.clone(),
+            cors_origins: settings.cors_origins.clone(),
             read_wait_max: READ_WAIT_MAX,
             series: Series::start(&crew, &catalog, &metrics, clock)?,
             metrics: Arc::clone(&metrics),

@@ -25,6 +25,7 @@
 //! The catalog never writes to the store and starts no thread. Only this folder names the engine.
 //! Its caches have one shard, whose recency order is that of all entries.
 
+mod capacity;
 mod fill;
 mod pending;
 mod reread;
@@ -53,6 +54,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+pub use crate::catalog::capacity::Capacity;
 pub use crate::catalog::fill::Room;
 pub use crate::catalog::fill::Warming;
 pub use crate::catalog::fill::Writes;
@@ -122,26 +124,27 @@ impl fmt::Debug for Catalog {
 impl Catalog {
     /// A catalog that holds up to `capacity` orders and reads through `database`, from a store that
     /// nobody else writes to.
-    pub fn new(capacity: usize, database: Database, clock: Clock) -> Arc<Self> {
-        Self::with(capacity, database, clock, None)
+    pub fn new(capacity: impl Into<Capacity>, database: Database, clock: Clock) -> Arc<Self> {
+        Self::with(capacity.into(), database, clock, None)
     }
 
     /// The same over a store that others write to. Nothing that it caches is served unmarked until
     /// [`Catalog::begin_trust`], and without [`Catalog::heartbeat`] for a second.
-    pub fn shared(capacity: usize, database: Database, clock: Clock) -> Arc<Self> {
+    pub fn shared(capacity: impl Into<Capacity>, database: Database, clock: Clock) -> Arc<Self> {
         let shared =
             SharedStore { trust: Trust::new(clock.clone()), rereads: Rereads::new(clock.clone()) };
-        Self::with(capacity, database, clock, Some(Arc::new(shared)))
+        Self::with(capacity.into(), database, clock, Some(Arc::new(shared)))
     }
 
     fn with(
-        capacity: usize,
+        capacity: Capacity,
         database: Database,
         clock: Clock,
         shared: Option<Arc<SharedStore>>,
     ) -> Arc<Self> {
-        // Weighed to know how much memory the orders take; their number is what bounds them.
-        let orders = Cache::builder().capacity(capacity).weight_capacity(u64::MAX);
+        // Weighed without a bound too, to know how much memory the orders take.
+        let bytes_max = capacity.bytes.unwrap_or(u64::MAX);
+        let orders = Cache::builder().capacity(capacity.entries).weight_capacity(bytes_max);
         let orders = orders.weigher(|_uid, order: &StoredOrder| order.body.len() as u64);
         let absent = Cache::builder().capacity(ABSENT_MAX);
         Arc::new(Self {
@@ -357,9 +360,10 @@ impl Catalog {
         self.orders.is_empty()
     }
 
-    /// How many orders can be cached at most.
-    pub fn capacity(&self) -> usize {
-        self.orders.capacity()
+    /// What bounds the cache.
+    pub fn capacity(&self) -> Capacity {
+        let bytes = self.orders.weight_capacity().filter(|bytes| *bytes < u64::MAX);
+        Capacity { entries: self.orders.capacity(), bytes }
     }
 
     /// What the cache of orders has done so far. A miss is a lookup that found no order.

@@ -10,9 +10,11 @@ mod positions;
 mod values;
 
 use crate::cli::values::address;
+use crate::cli::values::bytes;
 use crate::cli::values::duration;
 use crate::cli::values::host_name;
 use crate::cli::values::log_filter;
+use crate::cli::values::origin;
 use crate::cli::values::rate;
 use crate::cli::values::secret;
 use crate::cli::values::share;
@@ -208,6 +210,12 @@ pub struct Serve {
     )]
     pub cache_capacity: usize,
 
+    /// How many bytes the orders in the cache have together, as they are served. An order that is
+    /// larger than that by itself is never cached.
+    #[arg(long, env = "ORDERD_CACHE_BYTES", default_value = "256MiB", value_name = "BYTES",
+        allow_hyphen_values = true, value_parser = bytes)]
+    pub cache_bytes: u64,
+
     /// How many of the newest orders are cached after a start.
     #[arg(
         long,
@@ -265,6 +273,12 @@ pub struct Serve {
     #[arg(long, env = "ORDERD_PUBLIC_HOSTS", value_delimiter = ',', value_name = "NAMES",
         value_parser = host_name)]
     pub public_hosts: Vec<String>,
+
+    /// The sites whose pages may read orders, separated by commas, such as
+    /// https://shop.example.com. No other site's may, and none without it; writing is never shared.
+    #[arg(long, env = "ORDERD_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS",
+        value_parser = origin)]
+    pub cors_origins: Vec<String>,
 
     /// Make, send and return random orders on POST /random/{n}, for those who may write. A demo
     /// does.

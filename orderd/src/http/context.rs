@@ -2,6 +2,8 @@
 
 use crate::http::Response;
 use crate::http::answer::header_value;
+use crate::http::cors::Cors;
+use crate::http::cors::Grant;
 use crate::http::negotiate;
 use crate::http::negotiate::Form;
 use crate::http::pages;
@@ -27,10 +29,12 @@ pub(super) struct Context {
     pub(super) language: Language,
     /// What was asked for: pages link to themselves in their other languages.
     pub(super) uri: Uri,
+    /// Which other sites may read the answer.
+    pub(super) grant: Grant,
 }
 
 impl Context {
-    pub(super) fn of(head: &request::Parts) -> Self {
+    pub(super) fn of(head: &request::Parts, cors: &Cors) -> Self {
         let sent = head.headers.get(&X_REQUEST_ID).and_then(|id| id.to_str().ok());
         let request_id = match sent {
             Some(id) if is_sane_id(id) => id.to_owned(),
@@ -41,6 +45,7 @@ impl Context {
             form: negotiate::form(&head.headers),
             language: negotiate::language(head),
             uri: head.uri.clone(),
+            grant: cors.grant(head),
         }
     }
 
@@ -55,6 +60,7 @@ impl Context {
                 Form::Json => problem.document(self),
             },
         };
+        self.grant.apply(&mut response);
         let length = response.body().len();
         let headers = response.headers_mut();
         headers.insert(&X_REQUEST_ID, header_value(&self.request_id));

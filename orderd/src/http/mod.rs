@@ -17,6 +17,7 @@ mod answer;
 mod assets;
 mod conditional;
 mod context;
+mod cors;
 mod cursor;
 #[cfg(fuzzing)]
 pub mod fuzzed;
@@ -46,6 +47,7 @@ use crate::clock::Clock;
 use crate::dead_letters::Desk;
 use crate::http::answer::Answer;
 use crate::http::context::Context;
+use crate::http::cors::Cors;
 use crate::http::guard::Guard;
 use crate::http::observe::Observed;
 use crate::http::problem::Problem;
@@ -169,6 +171,8 @@ pub struct Parts {
     /// Names, without port, under which the daemon is known: requests that write must name one of
     /// them as their host, or `localhost`, or an address.
     pub public_hosts: Vec<String>,
+    /// The origins whose pages may read answers, such as `https://shop.example.com`.
+    pub cors_origins: Vec<String>,
     /// How long a read may wait for the store.
     pub read_wait_max: Duration,
     /// What `/cache` shows of the past.
@@ -184,6 +188,7 @@ pub struct Service {
     appender: Appender,
     readiness: Arc<Readiness>,
     guard: Guard,
+    cors: Cors,
     random: Option<Random>,
     profile: Profile,
     clock: Clock,
@@ -205,6 +210,7 @@ impl Service {
             appender: parts.appender,
             readiness: parts.readiness,
             guard: Guard::new(parts.writes, parts.public_hosts),
+            cors: Cors::new(parts.cors_origins),
             random: parts.random,
             profile: parts.profile,
             clock: parts.clock,
@@ -218,7 +224,7 @@ impl Service {
     /// [`Reply::Later`]. A panic of a handler is answered with 500.
     pub fn handle(&self, request: Request<Bytes>) -> Reply {
         let (head, body) = request.into_parts();
-        let context = Context::of(&head);
+        let context = Context::of(&head, &self.cors);
         let observed = Observed::start(&self.metrics, &self.clock, &head);
         let answer =
             catch_unwind(AssertUnwindSafe(|| router::answer(self, &head, &body, &context)));
@@ -233,7 +239,7 @@ impl Service {
     /// The answer to a request that its server refuses before it is whole.
     pub fn refuse(&self, head: &request::Parts, refusal: Refusal) -> Response {
         let observed = Observed::start(&self.metrics, &self.clock, head);
-        let context = Context::of(head);
+        let context = Context::of(head, &self.cors);
         observed.answered(&context.request_id, context.finish(Err(Problem::from(refusal))))
     }
 }

@@ -156,7 +156,7 @@ pub(super) fn answer(
         Problem::new(StatusCode::NOT_FOUND, "no_such_page", "There is nothing at this address.")
     })?;
     match (route, &head.method) {
-        (_, &Method::OPTIONS) => Ok(Answer::Now(options(route))),
+        (_, &Method::OPTIONS) => Ok(Answer::Now(options(route, head, context))),
         (Route::Random(count), &Method::GET | &Method::POST) => {
             random::random(service, head, count)
         }
@@ -246,11 +246,12 @@ fn check_head(head: &request::Parts) -> Result<(), Problem> {
 }
 
 /// 200 and not 204, because `tiny_http` gives a 204 the length that it mustn't have.
-fn options(route: Route<'_>) -> Response {
+fn options(route: Route<'_>, head: &request::Parts, context: &Context) -> Response {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(header::ALLOW, HeaderValue::from_static(route.allowed()));
     headers.insert(header::CACHE_CONTROL, Keep::No.value());
+    context.grant.answer_preflight(&head.headers, headers);
     response
 }
 

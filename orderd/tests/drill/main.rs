@@ -10,6 +10,11 @@
 #[path = "../it/daemon.rs"]
 mod daemon;
 mod hostile;
+#[cfg(feature = "crash-points")]
+mod kills;
+#[cfg(feature = "crash-points")]
+#[path = "../it/own_servers.rs"]
+mod own_servers;
 mod process;
 #[expect(dead_code, reason = "a part of what the other tests need")]
 #[path = "../it/proxy.rs"]

@@ -51,8 +51,8 @@ fn compose_gives_settings_that_there_are() {
         let mut program = daemon::orderd(&arguments);
         for (name, value) in environment {
             let value = value.as_str().map_or_else(|| value.to_string(), with_defaults);
-            let known = text("README.md").contains(&format!("`{name}`"));
-            assert!(known, "{name} is no setting of the README");
+            let known = text("docs/configuration.md").contains(&format!("`{name}`"));
+            assert!(known, "{name} is no setting");
             program.env(name, value);
         }
         let ended = program.current_dir(folder.path()).output().unwrap();

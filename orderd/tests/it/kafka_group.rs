@@ -273,8 +273,8 @@ fn send_until(scene: &Scene, records: &mut &[Record], what: &str, done: impl Fn(
     }
 }
 
-/// Issue: a rebalance with two sources on 3.9 and on 4.x: each message is saved once and nothing is
-/// lost, when a member joins, when one leaves, and when all are idle.
+/// Row 1 and the issue: a rebalance with two sources on 3.9 and on 4.x: each message is saved once
+/// and nothing is lost, when a member joins, when one leaves, and when all are idle.
 #[test]
 fn members_that_come_and_go_save_each_message_once() {
     for brokers in [servers::brokers(), servers::brokers_4()] {

@@ -166,7 +166,7 @@ fn offences(sources: &[Source]) -> Vec<String> {
     found
 }
 
-/// Design: dependencies run one way, and each outside crate has one owner.
+/// Row 26 and the design: dependencies run one way, and each outside crate has one owner.
 #[test]
 fn each_part_names_only_what_it_may() {
     let offences = offences(&sources());

@@ -8,6 +8,7 @@ use crate::daemon::wait_until;
 use std::fs;
 use std::io::BufRead as _;
 use std::io::BufReader;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -79,11 +80,6 @@ impl OwnServer {
         }
     }
 
-    /// The folder that the server runs in.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        &self.folder
-    }
-
     /// Ends the server at once, as a crash does, and waits until it is gone.
     pub(crate) fn kill(&mut self) {
         // PostgreSQL's children end with their postmaster when it is told to quit.
@@ -110,6 +106,19 @@ impl OwnServer {
         let child = command.spawn().unwrap();
         self.process = child.id();
         self.again = Some(child);
+    }
+
+    /// Has the broker tell its clients that it is at `address`, such as a proxy's, by starting it
+    /// again.
+    pub(crate) fn advertise(&mut self, address: SocketAddr) {
+        self.kill();
+        let settings = self.folder.join("server.properties");
+        let told = fs::read_to_string(&settings).unwrap();
+        let direct = format!("advertised.listeners=PLAINTEXT://{}", self.address);
+        assert!(told.contains(&direct), "{told}");
+        let through = format!("advertised.listeners=PLAINTEXT://{address}");
+        fs::write(&settings, told.replace(&direct, &through)).unwrap();
+        self.start_again();
     }
 
     /// Stops all processes of the server: its sockets stay open, and nobody answers.

@@ -64,7 +64,7 @@ impl Gate {
 impl Connection {
     fn has_said(&self, words: &str) -> bool {
         let said = self.said.lock().unwrap();
-        said.windows(words.len()).any(|part| part == words.as_bytes())
+        words.is_empty() || said.windows(words.len()).any(|part| part == words.as_bytes())
     }
 
     fn cut(&self) {
@@ -281,4 +281,16 @@ fn a_proxy_freezes_and_cuts_the_connections_that_are_meant() {
     let (mut client, mut served) = line.connected("again");
     client.write_all(b"x").unwrap();
     assert_eq!(served.read(&mut [0]).unwrap(), 1);
+}
+
+/// The proxy itself: the empty text is said on every connection, also by a client that is silent.
+#[test]
+fn a_proxy_cuts_every_connection() {
+    let line = Line::new();
+    let (mut silent, _served) = line.connected("");
+    let (mut other, _other_served) = line.connected("select b");
+    assert_eq!(line.proxy.cut_those_that_said(""), 2);
+    for client in [&mut silent, &mut other] {
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "the client sees the end");
+    }
 }

@@ -1,25 +1,25 @@
-//! What the README says about the program is so.
+//! What the documents say about the program is so.
 
 use clap::CommandFactory as _;
 use orderd::cli::Cli;
 use orderd::settings::shown;
 
-const README: &str = include_str!("../../../README.md");
+const SETTINGS: &str = include_str!("../../../docs/configuration.md");
 
 /// Issue: the table of settings is generated from the code. `make readme` writes it anew.
 #[test]
-fn the_readme_has_the_table_of_settings() {
+fn the_table_of_settings_is_that_of_the_code() {
     let table = shown::table();
     assert!(table.lines().count() >= 18, "{table}");
     if std::env::var_os("ORDERD_TEST_WRITE_README").is_some() {
         let header = table.lines().next().unwrap();
-        let (before, after) = README.split_once(header).unwrap();
+        let (before, after) = SETTINGS.split_once(header).unwrap();
         let (_, after) = after.split_once("\n\n").unwrap();
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
         std::fs::write(path, format!("{before}{table}\n{after}")).unwrap();
         return;
     }
-    assert!(README.contains(&format!("\n\n{table}\n")), "`make readme` writes the table anew");
+    assert!(SETTINGS.contains(&format!("\n\n{table}\n")), "`make readme` writes the table anew");
 }
 
 /// House rule: every setting says what it does, and every command has an example.

@@ -3,6 +3,7 @@
 //! Looking uses no entry: what is least recently used stays so. A page shows [`PAGE`] entries, and
 //! the cache is locked for no longer than it takes to copy them.
 
+use crate::catalog::Capacity;
 use crate::catalog::StoredOrder;
 use crate::http::Response;
 use crate::http::Service;
@@ -46,7 +47,7 @@ struct CachePage {
 /// The cache as it is found.
 struct State {
     entries: usize,
-    capacity: usize,
+    capacity: Capacity,
     bytes: u64,
     hits: u64,
     misses: u64,
@@ -125,8 +126,9 @@ impl State {
         });
         serde_json::json!({
             "entries": self.entries,
-            "capacity": self.capacity,
+            "capacity": self.capacity.entries,
             "bytes": self.bytes,
+            "capacity_bytes": self.capacity.bytes,
             "hits": self.hits,
             "misses": self.misses,
             "hit_ratio": self.hit_ratio,
@@ -147,7 +149,11 @@ impl CachePage {
     }
 
     fn capacity(&self) -> String {
-        self.language.count(self.state.capacity as u64)
+        self.language.count(self.state.capacity.entries as u64)
+    }
+
+    fn capacity_bytes(&self) -> Option<String> {
+        self.state.capacity.bytes.map(|bytes| self.language.bytes(bytes))
     }
 
     fn bytes(&self) -> String {

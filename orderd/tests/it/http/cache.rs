@@ -34,6 +34,7 @@ fn row_23_the_cache_shows_its_entries_by_recency() {
             assert_eq!((&state["entries"], &state["capacity"]), (&3.into(), &1000.into()));
             assert_eq!((&state["hits"], &state["misses"]), (&2.into(), &3.into()));
             assert_eq!((&state["hit_ratio"], &state["bytes"]), (&0.4.into(), &bytes.into()));
+            assert_eq!(state["capacity_bytes"], 2_000_000, "{server:?}");
             let sample = &state["samples"][0];
             assert_eq!((&sample["hits"], &sample["misses"]), (&2.into(), &3.into()));
             assert!(sample["hit_ms_mean"].as_f64().unwrap() > 0.0, "{sample}");
@@ -42,7 +43,7 @@ fn row_23_the_cache_shows_its_entries_by_recency() {
             let page = site.get_with("/cache", &[BROWSER]);
             let at = |uid: &str| page.text().find(&format!("data-key=\"{uid}\"")).unwrap();
             assert!(at("a") < at("c") && at("c") < at("b"), "{server:?}");
-            for text in ["40.0%", "1,000", "<svg", "Cache read, mean"] {
+            for text in ["40.0%", "1,000", "2.0\u{a0}MB", "<svg", "Cache read, mean"] {
                 assert!(page.text().contains(text), "{server:?} {text}: {}", page.text());
             }
         }

@@ -1,6 +1,7 @@
 //! The HTTP interface from the outside: every test runs on both servers.
 
 mod cache;
+mod cors;
 mod described;
 mod hostile;
 mod letters;

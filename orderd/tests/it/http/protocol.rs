@@ -77,6 +77,10 @@ fn health_says_what_is_missing() {
         assert_eq!(waiting.json()["parts"]["store"], "not reached yet");
         site.readiness.confirm(Part::Store, Clock::system().now());
         site.readiness.missing(Part::Topic, "the topic orders can't be reached");
+        let metrics = site.get("/metrics");
+        assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+        let counted = r#"{method="GET",route="/healthz",status="200"} 1"#;
+        assert!(metrics.text().contains(counted), "{server:?} {}", metrics.text());
         let parts = site.get("/readyz").json()["parts"].clone();
         assert_eq!(parts["store"], "ok");
         assert_eq!(parts["topic"], "the topic orders can't be reached");

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::unbounded;
+use orderd::catalog::Capacity;
 use orderd::catalog::Catalog;
 use orderd::clock::Clock;
 use orderd::embedded::Embedded;
@@ -173,12 +174,28 @@ impl Site {
         Self::limited(server, writes, read_wait_max, Limits::default())
     }
 
+    /// A site that pages of this origin may read.
+    pub(crate) fn shared_with(server: Server, origin: &str) -> Self {
+        let origins = vec![origin.to_owned()];
+        Self::built(server, Writes::Demo, PATIENCE, Limits::default(), origins)
+    }
+
     /// A site whose clients may cost so much.
     pub(crate) fn limited(
         server: Server,
         writes: Writes,
         read_wait_max: Duration,
         limits: Limits,
+    ) -> Self {
+        Self::built(server, writes, read_wait_max, limits, Vec::new())
+    }
+
+    fn built(
+        server: Server,
+        writes: Writes,
+        read_wait_max: Duration,
+        limits: Limits,
+        cors_origins: Vec<String>,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let embedded = Embedded::open(folder.path()).unwrap();
@@ -192,7 +209,8 @@ impl Site {
         let crew = Crew::new(StopToken::new());
         let clock = Clock::system();
         let database = Database::start(&crew, &connect, &clock, 2).unwrap();
-        let catalog = Catalog::new(1000, database, clock.clone());
+        let capacity = Capacity { entries: 1000, bytes: Some(2_000_000) };
+        let catalog = Catalog::new(capacity, database, clock.clone());
         let metrics = Arc::<Metrics>::default();
         let series = Series::new(Arc::clone(&catalog), Arc::clone(&metrics), clock.clone());
         let series = Arc::new(series);
@@ -211,6 +229,7 @@ impl Site {
             clock,
             series: Arc::clone(&series),
             public_hosts: vec!["orders.example.com".to_owned()],
+            cors_origins,
             read_wait_max,
             metrics,
         }));
@@ -379,6 +398,11 @@ impl Answer {
     pub(crate) fn header(&self, name: &str) -> &str {
         let found = self.head.iter().find(|(sent, _)| sent == name);
         found.map_or("", |(_, value)| value.as_str())
+    }
+
+    /// Whether the answer says that it depends on the request's header with this name.
+    pub(crate) fn varies_by(&self, name: &str) -> bool {
+        self.head.iter().any(|(sent, value)| sent == "vary" && value == name)
     }
 
     pub(crate) fn text(&self) -> &str {

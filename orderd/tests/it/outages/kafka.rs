@@ -23,7 +23,6 @@ use orderd::topic::kafka::Client;
 use orderd::topic::kafka::KafkaSettings;
 use orderd::topic::kafka::KafkaTopic;
 use orderd::topic::kafka::Security;
-use std::fs;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -39,14 +38,7 @@ impl Broker {
     fn start() -> Self {
         let mut server = OwnServer::start(Kind::Kafka);
         let proxy = Proxy::to(server.address.clone());
-        server.kill();
-        let settings = server.folder().join("server.properties");
-        let told = fs::read_to_string(&settings).unwrap();
-        let direct = format!("advertised.listeners=PLAINTEXT://{}", server.address);
-        assert!(told.contains(&direct), "{told}");
-        let through = format!("advertised.listeners=PLAINTEXT://{}", proxy.address());
-        fs::write(&settings, told.replace(&direct, &through)).unwrap();
-        server.start_again();
+        server.advertise(proxy.address());
         Self { server, proxy }
     }
 

@@ -149,7 +149,8 @@ fn a_slow_statement_is_too_slow_and_no_outage() {
     }
 }
 
-/// Row 6: a session that dies is an outage; nothing of its batch is saved, and the next works.
+/// Rows 3 and 6: a session that dies is an outage; nothing of its batch is saved, and the next
+/// works.
 #[test]
 fn a_killed_session_is_an_outage_and_saves_nothing() {
     let (database, postgres, mut store, mut operator) = opened("");
