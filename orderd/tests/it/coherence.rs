@@ -35,7 +35,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Long enough for any machine; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = crate::daemon::PATIENCE;
 
 /// A real store whose reads stop at a gate between the statement and the answer, while it is shut.
 struct Gated {
