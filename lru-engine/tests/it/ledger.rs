@@ -1,4 +1,5 @@
-//! Keys and values whose user code panics when a test says so, and the ledger of what became of them.
+//! Keys and values whose user code panics when a test says so, and the ledger of what became of
+//! them.
 
 use std::cell::Cell;
 use std::cell::RefCell;

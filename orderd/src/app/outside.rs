@@ -1,8 +1,9 @@
-//! The outside of a daemon: the store that it keeps orders in and the topics that they come through,
-//! as its settings name them.
+//! The outside of a daemon: the store that it keeps orders in and the topics that they come
+//! through, as its settings name them.
 //!
-//! What is embedded is one file with one owner, so it is opened at once, and that may end the start.
-//! Servers are never reached from here: whoever needs one waits for it on a thread of its own.
+//! What is embedded is one file with one owner, so it is opened at once, and that may end the
+//! start. Servers are never reached from here: whoever needs one waits for it on a thread of its
+//! own.
 
 use crate::app::StartError;
 use crate::app::topics;

@@ -58,7 +58,8 @@ pub(crate) enum Kill {
     CutPostgres,
     /// The end of all connections to the broker.
     CutKafka,
-    /// SIGSTOP of a daemon until another one has gone on with its work, and its return from the dead.
+    /// SIGSTOP of a daemon until another one has gone on with its work, and its return from the
+    /// dead.
     TakeOver,
 }
 

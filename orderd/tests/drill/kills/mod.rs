@@ -1,6 +1,6 @@
 //! Issue: the kill drill. Two daemons on one database and topic while orders are produced without a
-//! pause, and everything around them is killed, stopped and cut. Afterwards nothing is lost, nothing
-//! is there twice, and at no moment a position was ahead of its data or behind it.
+//! pause, and everything around them is killed, stopped and cut. Afterwards nothing is lost,
+//! nothing is there twice, and at no moment a position was ahead of its data or behind it.
 //!
 //! Once with each Kafka client: `kafka`, where each daemon has a fixed share of the partitions, and
 //! `rdkafka`, where they form a consumer group.
@@ -41,7 +41,8 @@ struct Plan {
     messages: usize,
     /// How many messages are sent a second, at most.
     rate: usize,
-    /// How many daemons that are started after a kill end at a named crash point, all points in turn.
+    /// How many daemons that are started after a kill end at a named crash point, all points in
+    /// turn.
     crashes: usize,
     /// Without the crashes. As many of `Kill::Daemon` as crashes.
     kills: Vec<(Kill, usize)>,

@@ -1,7 +1,7 @@
 //! Orders without a pause: new ones, later contents of recent ones, and damaged messages.
 //!
-//! The number of a content, counted from 1 for each order, is in its `sm_id`, so that a sum over the
-//! table tells whether all contents are the latest.
+//! The number of a content, counted from 1 for each order, is in its `sm_id`, so that a sum over
+//! the table tells whether all contents are the latest.
 
 use crate::daemon::now;
 use jiff::Timestamp;

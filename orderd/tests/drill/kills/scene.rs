@@ -1,7 +1,8 @@
 //! The servers of one drill, and the two daemons that share them.
 //!
-//! Everything is reached through proxies, so that connections can be cut: PostgreSQL through one for
-//! each daemon, the broker through one for all, because it tells its clients itself where it is.
+//! Everything is reached through proxies, so that connections can be cut: PostgreSQL through one
+//! for each daemon, the broker through one for all, because it tells its clients itself where it
+//! is.
 
 use crate::daemon::Daemon;
 use crate::daemon::orderd;
