@@ -275,7 +275,8 @@ pub struct Serve {
     pub public_hosts: Vec<String>,
 
     /// The sites whose pages may read orders, separated by commas, such as
-    /// https://shop.example.com. No other site's may, and none without it; writing is never shared.
+    /// `https://shop.example.com`. No other site's may, and none without it; writing is never
+    /// shared.
     #[arg(long, env = "ORDERD_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGINS",
         value_parser = origin)]
     pub cors_origins: Vec<String>,
