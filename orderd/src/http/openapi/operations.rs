@@ -475,7 +475,7 @@ impl Parameter {
                 ("id", "path", true, schema)
             }
             Self::From => {
-                let schema = json!({ "type": "integer", "minimum": 0, "maximum": 1_000_000_000 });
+                let schema = json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX });
                 ("from", "query", false, schema)
             }
             Self::State => {
