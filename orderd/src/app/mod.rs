@@ -131,7 +131,7 @@ impl App {
         let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::new()));
         readings::readiness(&metrics, &readiness, clock);
         let threads = usize::from(settings.database_threads);
-        let database = Database::start(&crew, &outside.connect, clock, threads)?;
+        let database = Database::start(&crew, &outside.connect, clock, threads)?.observed(&metrics);
         let capacity =
             Capacity { entries: settings.cache_capacity, bytes: Some(settings.cache_bytes) };
         let catalog = match &outside.listen {

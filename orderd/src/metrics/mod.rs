@@ -153,7 +153,7 @@ impl Metrics {
             store_seconds: histograms("orderd_store_read_duration_seconds",
                 "Time that one read of the store took.", STORE_SECONDS, &["urgency"]),
             store_errors: counters("orderd_store_errors_total",
-                "Reads and transactions of the store that failed.", &["kind"]),
+                "Reads of the store that failed, by why.", &["kind"]),
             restarts: counter("orderd_ingest_restarts_total",
                 "How often ingest started over from the stored positions."),
             poisoned: counter("orderd_ingest_poisoned_batches_total",
@@ -332,7 +332,7 @@ impl Metrics {
         self.store_seconds.with_label_values(&[urgency]).observe(took.as_secs_f64());
     }
 
-    /// A read or a transaction of the store failed.
+    /// A read of the store failed.
     pub fn store_failed(&self, kind: &'static str) {
         self.store_errors.with_label_values(&[kind]).inc();
     }

@@ -16,6 +16,7 @@
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::order::OrderUid;
 use crate::store::Connect;
 use crate::store::Store;
@@ -66,6 +67,18 @@ pub enum ReadError {
     Corrupt,
 }
 
+impl ReadError {
+    /// The stable name, for metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Outage => "outage",
+            Self::Overloaded => "overloaded",
+            Self::TooSlow => "too_slow",
+            Self::Corrupt => "corrupt",
+        }
+    }
+}
+
 /// Who waits for a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
@@ -82,6 +95,8 @@ type Job = Box<dyn FnOnce(&mut Link) + Send>;
 pub struct Database {
     foreground: Sender<Job>,
     background: Sender<Job>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
 }
 
 impl fmt::Debug for Database {
@@ -114,7 +129,13 @@ impl Database {
                 work(&urgent, &relaxed, &mut link, stop);
             })?;
         }
-        Ok(Self { foreground, background })
+        Ok(Self { foreground, background, metrics: Arc::default(), clock: clock.clone() })
+    }
+
+    /// The same threads, whose reads are timed and whose failures are counted in `metrics`.
+    #[must_use]
+    pub fn observed(self, metrics: &Arc<Metrics>) -> Self {
+        Self { metrics: Arc::clone(metrics), ..self }
     }
 
     /// How many reads wait for a thread: those of users, and those in the background.
@@ -135,11 +156,20 @@ impl Database {
         query: impl Fn(&mut dyn Store) -> Result<T, StoreError> + Send + 'static,
         reply: impl FnOnce(Result<T, ReadError>) + Send + 'static,
     ) -> Result<(), ReadError> {
-        let queue = match urgency {
-            Urgency::Foreground => &self.foreground,
-            Urgency::Background => &self.background,
+        let (queue, name) = match urgency {
+            Urgency::Foreground => (&self.foreground, "foreground"),
+            Urgency::Background => (&self.background, "background"),
         };
-        let job: Job = Box::new(move |link| reply(link.read(&query)));
+        let (metrics, clock) = (Arc::clone(&self.metrics), self.clock.clone());
+        let job: Job = Box::new(move |link| {
+            let started = clock.now();
+            let result = link.read(&query);
+            metrics.store_read(name, clock.now() - started);
+            if let Err(error) = &result {
+                metrics.store_failed(error.name());
+            }
+            reply(result);
+        });
         queue.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => ReadError::Overloaded,
             TrySendError::Disconnected(_) => ReadError::Outage,

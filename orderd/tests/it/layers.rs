@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("supervise", &[]),
     ("metrics",   &[]),
     ("order",     &[]),
-    ("store",     &["backoff", "clock", "crash", "order", "supervise"]),
+    ("store",     &["backoff", "clock", "crash", "metrics", "order", "supervise"]),
     ("topic",     &["backoff", "clock", "supervise"]),
     ("embedded",  &["clock", "crash", "order", "store", "topic"]),
     ("catalog",   &["clock", "order", "store", "supervise"]),

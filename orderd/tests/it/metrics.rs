@@ -62,6 +62,15 @@ fn what_the_daemon_did_is_counted() {
     assert_eq!(more("orderd_order_reads_total", &[("from", "miss")]), 1.0);
     assert_eq!(more("orderd_cache_hits_total", &[]), 3.0);
     assert_eq!(more("orderd_cache_misses_total", &[]), 1.0);
+    let store_reads = |scrape: &Scrape| {
+        let mine = scrape.samples.iter().find(|sample| {
+            sample.metric == "orderd_store_read_duration_seconds"
+                && sample.labels.get("urgency") == Some("foreground")
+        });
+        let Value::Histogram(buckets) = &mine.unwrap().value else { panic!("{mine:?}") };
+        buckets.last().unwrap().count
+    };
+    assert_eq!(store_reads(&after) - store_reads(&before), 1.0, "the miss was read");
     assert!(sum(&after, "orderd_ingest_orders_total", &[("outcome", "inserted")]) >= 1.0);
     assert!(sum(&after, "orderd_cache_entries", &[]) >= 1.0);
     assert_eq!(sum(&after, "orderd_cache_capacity_entries", &[]), 10_000.0);
