@@ -18,22 +18,21 @@ use crate::sharded::Locked;
 
 impl<K, V, S> Cache<K, V, S> {
     /// Locks the shard of a hash, and looks a key up that is to be inserted. Where its shard is
-    /// short of entries and the cache is full, another's place ends up in `place`.
+    /// short of entries, a place comes with it: of the budget, or of another shard's entry.
     #[inline]
     pub(crate) fn lock_to_insert<'a>(
         &'a self,
         hash: u64,
-        place: &mut Option<Place<'a>>,
         find: impl Fn(&mut Locked<'a, K, V>) -> Option<SlotId>,
-    ) -> (Locked<'a, K, V>, Option<SlotId>) {
+    ) -> (Locked<'a, K, V>, Option<SlotId>, Option<Place<'a>>) {
         let mut locked = self.shards.lock(hash);
         let found = find(&mut locked);
         if found.is_some() || !locked.is_short() {
-            return (locked, found);
+            return (locked, found, None);
         }
-        let mut locked = self.take_place(hash, locked, place);
+        let (mut locked, place) = self.take_place(hash, locked);
         let found = find(&mut locked);
-        (locked, found)
+        (locked, found, place)
     }
 
     #[cold]
@@ -41,18 +40,17 @@ impl<K, V, S> Cache<K, V, S> {
         &'a self,
         hash: u64,
         locked: Locked<'a, K, V>,
-        place: &mut Option<Place<'a>>,
-    ) -> Locked<'a, K, V> {
-        *place = self.shards.budget().take();
+    ) -> (Locked<'a, K, V>, Option<Place<'a>>) {
+        let place = self.shards.budget().take();
         if place.is_some() {
-            return locked;
+            return (locked, place);
         }
         drop(locked);
-        if let Some(((key, value), vacated)) = self.shards.evict_elsewhere() {
-            *place = Some(vacated);
+        let place = self.shards.evict_elsewhere().map(|((key, value), vacated)| {
             self.tell(&key, &value, Cause::Evicted);
-        }
-        self.shards.lock(hash)
+            vacated
+        });
+        (self.shards.lock(hash), place)
     }
 
     /// Tells the listener of an entry that has left. Nothing may be locked.
@@ -71,21 +69,23 @@ impl<K, V, S> Cache<K, V, S> {
     }
 
     #[cold]
-    fn tell_displaced(&self, displaced: &Displaced<K, V>) {
-        match displaced {
+    fn tell_and_settle(&self, displaced: Displaced<K, V>) -> Option<V> {
+        match &displaced {
             Displaced::Nothing => {}
             Displaced::Replaced(key, value) => self.tell(key, value, Cause::Replaced),
             Displaced::Evicted(key, value) => self.tell(key, value, Cause::Evicted),
             Displaced::Refused(key, value) => self.tell(key, value, Cause::Refused),
         }
+        displaced.into_replaced()
     }
 
     /// Lets go of what an insert displaced, and returns the former value of its key. Nothing may
     /// be locked.
+    // Given away by value, what was displaced can stay in registers where nobody listens.
     #[inline]
     pub(crate) fn settle(&self, displaced: Displaced<K, V>) -> Option<V> {
         if self.listener.is_some() {
-            self.tell_displaced(&displaced);
+            return self.tell_and_settle(displaced);
         }
         displaced.into_replaced()
     }
@@ -115,11 +115,10 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
         if let Some(weigher) = &self.weigher {
             return self.insert_weighed(hash, weigher, key, value);
         }
-        let mut place = None;
-        let (mut locked, found) =
-            self.lock_to_insert(hash, &mut place, |locked| locked.find(hash, &key));
+        let (mut locked, found, place) =
+            self.lock_to_insert(hash, |locked| locked.find(hash, &key));
         locked.outstanding().void(hash, &key);
-        let displaced = locked.insert(hash, found, (key, value), place.take());
+        let displaced = locked.insert(hash, found, (key, value), place);
         drop(locked);
         self.settle(displaced)
     }

@@ -122,7 +122,9 @@ impl<K, V, S> Cache<K, V, S> {
         find: impl Fn(&mut Locked<'a, K, V>) -> Option<SlotId>,
     ) -> (Locked<'a, K, V>, Option<SlotId>) {
         let Some(Weighed { weight, fit, .. }) = room.weighed else {
-            return self.lock_to_insert(hash, &mut room.place, find);
+            let (locked, found, place) = self.lock_to_insert(hash, find);
+            room.place = place;
+            return (locked, found);
         };
         let mut own_share = OwnShare::Kept;
         for _ in 1..TURNS_MAX {
