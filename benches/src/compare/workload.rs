@@ -187,6 +187,21 @@ impl<P: Pair> Worker<P> {
         at
     }
 
+    /// Goes on with the next `count` items, from its place on and round again. Piece by piece, for
+    /// then the loop writes nothing to memory of its own: locking waits for what was written before.
+    #[inline(always)]
+    fn each(&mut self, count: u64, mut operate: impl FnMut(&P::Item)) {
+        let circle = Arc::clone(&self.circle);
+        let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+        while left > 0 {
+            let piece = &circle[self.next..];
+            let piece = &piece[..piece.len().min(left)];
+            piece.iter().for_each(&mut operate);
+            left -= piece.len();
+            self.next = (self.next + piece.len()) % circle.len();
+        }
+    }
+
     #[inline(always)]
     fn inserts_next(&mut self) -> bool {
         self.turn += 1;
@@ -198,25 +213,19 @@ impl<P: Pair> Worker<P> {
 
     fn hits<H: Handle<P::Key, P::Value>>(&mut self, handle: &mut H, count: u64) -> Tally {
         let mut tally = Tally { lookups: count, ..Tally::default() };
-        for _ in 0..count {
-            let at = self.step();
-            let item = &self.circle[at];
-            tally.answer::<P>(item, handle.get(P::key(item)).as_ref());
-        }
+        self.each(count, |item| tally.answer::<P>(item, handle.get(P::key(item)).as_ref()));
         tally
     }
 
     fn read_through<H: Handle<P::Key, P::Value>>(&mut self, handle: &mut H, count: u64) -> Tally {
         let mut tally = Tally { lookups: count, ..Tally::default() };
-        for _ in 0..count {
-            let at = self.step();
-            let item = &self.circle[at];
+        self.each(count, |item| {
             let answer = handle.get(P::key(item));
             if answer.is_none() {
                 handle.insert(P::key(item).clone(), P::value(item));
             }
             tally.answer::<P>(item, answer.as_ref());
-        }
+        });
         tally
     }
 
