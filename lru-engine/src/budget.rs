@@ -59,6 +59,12 @@ impl Budget {
         None
     }
 
+    /// Whether all places are taken.
+    #[inline]
+    pub(crate) fn is_spent(&self) -> bool {
+        self.taken() >= self.capacity
+    }
+
     /// The place of an entry that has left, to be occupied by another or given back.
     pub(crate) fn place(&self) -> Place<'_> {
         Place { budget: Some(self) }

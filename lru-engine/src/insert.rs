@@ -17,15 +17,15 @@ use crate::shard::Displaced;
 use crate::sharded::Locked;
 
 impl<K, V, S> Cache<K, V, S> {
-    /// Locks the shard of a hash, and looks a key up that is to be inserted. Where its shard is
-    /// short of entries, a place comes with it: of the budget, or of another shard's entry.
+    /// Looks a key up that is to be inserted, in the shard of its hash. Where that is short of
+    /// entries, a place comes with it: of the budget, or of another shard's entry.
     #[inline]
-    pub(crate) fn lock_to_insert<'a>(
+    pub(crate) fn find_to_insert<'a>(
         &'a self,
         hash: u64,
+        mut locked: Locked<'a, K, V>,
         find: impl Fn(&mut Locked<'a, K, V>) -> Option<SlotId>,
     ) -> (Locked<'a, K, V>, Option<SlotId>, Option<Place<'a>>) {
-        let mut locked = self.shards.lock(hash);
         let found = find(&mut locked);
         if found.is_some() || !locked.is_short() {
             return (locked, found, None);
@@ -115,8 +115,22 @@ impl<K: Hash + Eq, V, S: BuildHasher> Cache<K, V, S> {
         if let Some(weigher) = &self.weigher {
             return self.insert_weighed(hash, weigher, key, value);
         }
+        let mut locked = self.shards.lock(hash);
+        if locked.evicts_for(hash, &key) {
+            let evicted = locked.guarded.shard.insert_evicting(hash, key, value);
+            drop(locked);
+            return self.settle(evicted);
+        }
+        self.insert_locked(hash, key, value, locked)
+    }
+
+    /// Inserts whatever there is to heed. Apart from [`insert`](Self::insert), which has the fewer
+    /// instructions for the most frequent case in a full cache. If this panics, the lock is given
+    /// back before what comes before it is dropped.
+    #[inline(never)]
+    fn insert_locked(&self, hash: u64, key: K, value: V, locked: Locked<'_, K, V>) -> Option<V> {
         let (mut locked, found, place) =
-            self.lock_to_insert(hash, |locked| locked.find(hash, &key));
+            self.find_to_insert(hash, locked, |locked| locked.find(hash, &key));
         locked.outstanding().void(hash, &key);
         let displaced = locked.insert(hash, found, (key, value), place);
         drop(locked);

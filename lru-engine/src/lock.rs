@@ -75,9 +75,25 @@ impl<T> Lock<T> {
 
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
-        if !self.try_lock() {
+        if !self.take() {
             self.wait();
         }
+        // SAFETY: either of them has locked.
+        unsafe { self.guard() }
+    }
+
+    /// Locks if nobody else does; never waits.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        // SAFETY: it has locked.
+        self.take().then(|| unsafe { self.guard() })
+    }
+
+    /// # Safety
+    ///
+    /// The caller must have locked, and have no guard for that yet.
+    #[inline]
+    unsafe fn guard(&self) -> Guard<'_, T> {
         Guard {
             #[cfg(loom)]
             pointer: self.value.get_mut(),
@@ -87,7 +103,7 @@ impl<T> Lock<T> {
     }
 
     #[inline]
-    fn try_lock(&self) -> bool {
+    fn take(&self) -> bool {
         let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
         self.word.compare_exchange(UNLOCKED, LOCKED, success, failure).is_ok()
     }
@@ -99,7 +115,7 @@ impl<T> Lock<T> {
         let mut sleep = SLEEP_FIRST;
         loop {
             for _ in 0..LOOKS_MAX {
-                if self.word.load(Ordering::Relaxed) == UNLOCKED && self.try_lock() {
+                if self.word.load(Ordering::Relaxed) == UNLOCKED && self.take() {
                     return;
                 }
                 hint::spin_loop();
@@ -112,7 +128,7 @@ impl<T> Lock<T> {
     /// The model knows no time: it lets others go on.
     #[cfg(loom)]
     fn wait(&self) {
-        while !self.try_lock() {
+        while !self.take() {
             thread::yield_now();
         }
     }

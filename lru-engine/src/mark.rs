@@ -62,7 +62,12 @@ impl Inside {
 /// Notes, for as long as it lives, that this thread is inside a cache. It stays on its thread
 /// because the lock's guard beside it does. Marks are dropped in the reverse of their order.
 #[derive(Debug)]
-pub(crate) struct Mark(());
+pub(crate) enum Mark {
+    /// This thread is inside no other cache.
+    Outermost,
+    /// It is inside others, of which this is the innermost.
+    Nested,
+}
 
 impl Mark {
     /// Enters the cache whose shards lie at the address `cache`, which is not 0.
@@ -71,25 +76,33 @@ impl Mark {
     #[inline]
     pub(crate) fn enter(cache: usize) -> Self {
         INSIDE.with(|inside| {
-            if inside.outermost.get() == 0 {
-                inside.outermost.set(cache);
-            } else {
+            if inside.outermost.get() != 0 {
                 enter_nested(inside, cache);
+                return Self::Nested;
             }
-        });
-        Self(())
+            inside.outermost.set(cache);
+            Self::Outermost
+        })
+    }
+
+    /// Like [`enter`](Self::enter), if this thread is inside no cache at all.
+    #[inline]
+    pub(crate) fn try_enter(cache: usize) -> Option<Self> {
+        INSIDE.with(|inside| {
+            (inside.outermost.get() == 0).then(|| {
+                inside.outermost.set(cache);
+                Self::Outermost
+            })
+        })
     }
 }
 
 impl Drop for Mark {
     #[inline]
     fn drop(&mut self) {
-        INSIDE.with(|inside| {
-            if inside.depth.get() == 0 {
-                inside.outermost.set(0);
-            } else {
-                leave_nested(inside);
-            }
+        INSIDE.with(|inside| match self {
+            Self::Outermost => inside.outermost.set(0),
+            Self::Nested => leave_nested(inside),
         });
     }
 }

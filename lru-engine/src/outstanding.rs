@@ -118,6 +118,12 @@ impl<K, V> Outstanding<K, V> {
         Slip { hash, number }
     }
 
+    /// Whether no ticket is out.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_hash.is_empty()
+    }
+
     /// The key of a ticket that is out.
     pub(crate) fn key(&self, slip: Slip) -> &K {
         &self.record(slip).key
@@ -186,7 +192,7 @@ impl<K, V> Outstanding<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        if self.by_hash.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let records = self.by_hash.get(&hash)?.iter();
@@ -200,7 +206,7 @@ impl<K, V> Outstanding<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        if self.by_hash.is_empty() {
+        if self.is_empty() {
             return;
         }
         for record in self.by_hash.get_mut(&hash).into_iter().flatten() {

@@ -16,6 +16,8 @@
 //! It must never hash a key (growth, eviction and removal use the stored hash), drop a key or a
 //! value, lock, or read a clock.
 
+#![expect(unsafe_code, reason = "a hit checks no position: see `arena::list` for the figures")]
+
 use core::mem;
 
 use equivalent::Equivalent;
@@ -26,6 +28,7 @@ use crate::arena::SLOTS_MAX;
 use crate::arena::SlotId;
 use crate::error::Refused;
 use crate::error::RefusedReason;
+use crate::index::AtHome;
 use crate::index::Index;
 use crate::stats::Stats;
 
@@ -141,7 +144,6 @@ impl<K, V> Shard<K, V> {
 
     /// The slot of a key. Runs `Equivalent` on entries that agree in some bits of the hash.
     #[inline]
-    #[expect(unsafe_code, reason = "a hit checks no position: see `arena::list` for the figures")]
     pub(crate) fn find<Q>(&self, hash: u64, key: &Q) -> Option<SlotId>
     where
         Q: Equivalent<K> + ?Sized,
@@ -152,6 +154,28 @@ impl<K, V> Shard<K, V> {
             key.equivalent(&entry.key)
         };
         self.index.find(hash, matches).map(SlotId)
+    }
+
+    /// Whether one look at the index tells that a key is not there.
+    #[inline]
+    pub(crate) fn is_surely_absent<Q>(&self, hash: u64, key: &Q) -> bool
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        self.find_at_home(hash, key) == AtHome::Absent
+    }
+
+    #[inline]
+    fn find_at_home<Q>(&self, hash: u64, key: &Q) -> AtHome
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        let matches = |position| {
+            // SAFETY: the index holds no position but those of the arena's items.
+            let entry = unsafe { self.arena.item_unchecked(SlotId(position)) };
+            key.equivalent(&entry.key)
+        };
+        self.index.find_at_home(hash, matches)
     }
 
     /// The slot of some entry of this hash, as far as hashes are stored. Runs no user code.
@@ -172,8 +196,25 @@ impl<K, V> Shard<K, V> {
 
     /// The value of a key, which becomes the most recently used. Counts a hit or a miss.
     #[inline]
-    #[expect(unsafe_code, reason = "a hit checks no position: see `arena::list` for the figures")]
     pub(crate) fn get<Q>(&mut self, hash: u64, key: &Q) -> Option<&mut V>
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        match self.find_at_home(hash, key) {
+            // SAFETY: it has just been found.
+            AtHome::Found(position) => Some(unsafe { self.hit(SlotId(position)) }),
+            AtHome::Absent => {
+                self.counts.misses += 1;
+                None
+            }
+            AtHome::Perhaps => self.get_after(hash, key),
+        }
+    }
+
+    /// Goes on where the chunk that the hash names is full of others.
+    #[cold]
+    #[inline(never)]
+    fn get_after<Q>(&mut self, hash: u64, key: &Q) -> Option<&mut V>
     where
         Q: Equivalent<K> + ?Sized,
     {
@@ -181,11 +222,19 @@ impl<K, V> Shard<K, V> {
             self.counts.misses += 1;
             return None;
         };
+        // SAFETY: it has just been found.
+        Some(unsafe { self.hit(id) })
+    }
+
+    /// # Safety
+    ///
+    /// There must be an entry in the slot.
+    #[inline]
+    unsafe fn hit(&mut self, id: SlotId) -> &mut V {
         self.hits += 1;
-        // SAFETY: `find` takes it from the index, which holds no position but those of the arena's
-        // items, and nothing has been removed since.
+        // SAFETY: the caller says so.
         let entry = unsafe { self.arena.touch_unchecked(id) };
-        Some(&mut entry.value)
+        &mut entry.value
     }
 
     /// Makes an entry the most recently used. `found` is what [`find`](Self::find) said of its key.
@@ -303,9 +352,10 @@ impl<K, V> Shard<K, V> {
     /// The circle only turns: no link is written.
     #[inline]
     fn replace_back(&mut self, hash: u32, entry: Entry<K, V>) -> Entry<K, V> {
-        let id = self.arena.back().expect("a full shard of capacity above 0 has a last entry");
-        self.index.remove(id.0, self.arena.hashes());
-        let evicted = self.arena.replace_to_front(id, hash, entry);
+        let back = self.arena.back_to_front();
+        let (id, evicted) = back.expect("a full shard of capacity above 0 has a last entry");
+        self.index.remove_of_hash(evicted, id.0, self.arena.hashes());
+        let evicted = self.arena.replace(id, hash, entry);
         self.index.insert(hash, id.0);
         // What the next eviction here takes out of the index, and whom it makes the last.
         if let Some(next) = self.arena.prefetch_back() {
@@ -342,7 +392,7 @@ impl<K, V> Shard<K, V> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom), target_pointer_width = "64"))]
 impl<K, V> Shard<K, V> {
     /// Where that ends what a hit reads and writes, in bytes.
     pub(crate) const HIT_END: usize = mem::offset_of!(Self, arena) + Arena::<Entry<K, V>>::HIT_END;

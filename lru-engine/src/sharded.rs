@@ -67,7 +67,6 @@ struct Padded<K, V>(Lock<Guarded<K, V>>);
 #[derive(Debug)]
 pub(crate) struct Shards<K, V> {
     shards: Box<[Padded<K, V>]>,
-    bits: u32,
     budget: Budget,
     /// Only in a cache that has a weigher.
     weight_budget: Option<Box<WeightBudget>>,
@@ -91,7 +90,7 @@ impl<K, V> Shards<K, V> {
         let shards = (0..1 << bits).map(|_| Padded(Lock::new(guarded()))).collect();
         let (budget, share) = (Budget::new(capacity), capacity >> bits);
         let weight_budget = weight_capacity.map(|capacity| Box::new(WeightBudget::new(capacity)));
-        Self { shards, bits, budget, weight_budget, share, richest: AtomicUsize::new(0) }
+        Self { shards, budget, weight_budget, share, richest: AtomicUsize::new(0) }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -118,21 +117,34 @@ impl<K, V> Shards<K, V> {
     /// Locks the shard that a hash belongs to.
     #[inline]
     pub(crate) fn lock(&self, hash: u64) -> Locked<'_, K, V> {
-        self.lock_at(shard_position(hash, self.bits))
+        self.lock_shard(&self.shards[shard_position(hash, self.count())])
+    }
+
+    /// Locks the shard that a hash belongs to, if that takes no waiting and this thread is inside
+    /// no cache: what is left to do then is as short as can be.
+    #[inline]
+    pub(crate) fn try_lock(&self, hash: u64) -> Option<Locked<'_, K, V>> {
+        let shard = &self.shards[shard_position(hash, self.count())];
+        let mark = Mark::try_enter(self.shards.as_ptr().addr())?;
+        Some(Locked { guarded: shard.0.try_lock()?, shards: self, _mark: mark })
     }
 
     /// Whether a hash belongs to the shard at a position, counted as in
     /// [`lock_at`](Self::lock_at).
     pub(crate) fn is_at(&self, hash: u64, position: usize) -> bool {
-        shard_position(hash, self.bits) == position & (self.shards.len() - 1)
+        shard_position(hash, self.count()) == position & (self.count() - 1)
     }
 
     /// Locks the shard at a position, counted from 0 and round again past the last.
     #[inline]
     pub(crate) fn lock_at(&self, position: usize) -> Locked<'_, K, V> {
+        self.lock_shard(&self.shards[position & (self.count() - 1)])
+    }
+
+    #[inline]
+    fn lock_shard<'a>(&'a self, shard: &'a Padded<K, V>) -> Locked<'a, K, V> {
         let mark = Mark::enter(self.shards.as_ptr().addr());
-        let shard = &self.shards[position & (self.shards.len() - 1)].0;
-        Locked { guarded: shard.lock(), shards: self, _mark: mark }
+        Locked { guarded: shard.0.lock(), shards: self, _mark: mark }
     }
 
     /// Every shard in turn, each locked until the next is asked for.
@@ -214,6 +226,20 @@ impl<'a, K, V> Locked<'a, K, V> {
     #[inline]
     pub(crate) fn is_short(&self) -> bool {
         self.guarded.shard.len() < self.share()
+    }
+
+    /// Whether to insert a key is to put its entry in the place of the shard's least recently used
+    /// one, and to do nothing else. Says no where one look at the index does not tell.
+    #[inline]
+    pub(crate) fn evicts_for(&self, hash: u64, key: &K) -> bool
+    where
+        K: Eq,
+    {
+        let Guarded { shard, outstanding, .. } = &*self.guarded;
+        shard.is_surely_absent(hash, key)
+            && shard.len() >= self.share().max(1)
+            && outstanding.is_empty()
+            && self.shards.budget.is_spent()
     }
 
     /// The entries that are the shard's even share of the capacity.

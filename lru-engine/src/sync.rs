@@ -8,6 +8,8 @@
 //! It must never spin, and never start a thread.
 
 use std::sync::PoisonError;
+#[cfg(any(loom, shuttle))]
+use std::sync::TryLockError;
 use std::time::Duration;
 
 #[cfg(loom)]
@@ -38,6 +40,16 @@ impl<T> Lock<T> {
     #[inline]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks if nobody else does; never waits. The shards of a model ask for it.
+    #[cfg(any(loom, shuttle))]
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

@@ -122,7 +122,7 @@ impl<K, V, S> Cache<K, V, S> {
         find: impl Fn(&mut Locked<'a, K, V>) -> Option<SlotId>,
     ) -> (Locked<'a, K, V>, Option<SlotId>) {
         let Some(Weighed { weight, fit, .. }) = room.weighed else {
-            let (locked, found, place) = self.lock_to_insert(hash, find);
+            let (locked, found, place) = self.find_to_insert(hash, self.shards.lock(hash), find);
             room.place = place;
             return (locked, found);
         };

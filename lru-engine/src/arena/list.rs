@@ -6,15 +6,16 @@
 //!
 //! ```text
 //! head       next       next       next       tail
-//!  [a] ------> [b] ------> ... ------> [z] ----> NIL
+//!  [a] ------> [b] ------> ... ------> [z] ------> ?
 //!   ? <------- [a] <------ ... <------ [y]
 //!       prev       prev        prev
 //! ```
 //!
 //! Invariants: `head` and `tail` are positions, or `NIL` if there are no nodes. From the head,
-//! `next` visits every node once and ends at the tail, whose `next` is `NIL`; `prev` is the way
-//! back. The `prev` of the head means nothing: nobody reads it, and to keep it would cost each hit
-//! a store. Every other link is a position, which is why links are followed unchecked.
+//! `next` visits every node once and ends at the tail; `prev` is the way back. The `prev` of the
+//! head and the `next` of the tail mean nothing: nobody reads them, and to keep them would cost
+//! each hit and each eviction a store. Every other link is a position, which is why links are
+//! followed unchecked.
 //!
 //! It must never run code of `T`: items are moved, never compared, copied or dropped.
 
@@ -93,6 +94,11 @@ impl<T> List<T> {
         &self.nodes[id.position()].item
     }
 
+    #[inline]
+    pub(crate) fn item_mut(&mut self, id: SlotId) -> &mut T {
+        &mut self.nodes[id.position()].item
+    }
+
     /// Like [`item`](Self::item).
     ///
     /// # Safety
@@ -127,14 +133,14 @@ impl<T> List<T> {
         (id != self.tail).then(|| self.nodes[id.position()].links.next)
     }
 
-    /// Has the processor fetch the neighbour that was used more recently, if there is one.
+    /// Has the processor fetch the neighbour that was used more recently, if there is one, and
+    /// returns it.
     #[inline]
-    pub(crate) fn prefetch_newer(&self, id: SlotId) {
+    pub(crate) fn prefetch_newer(&self, id: SlotId) -> Option<SlotId> {
         // The `prev` of the head means nothing, and may be no position.
-        let newer = self.nodes.get(id.position()).map(|node| node.links.prev);
-        if let Some(node) = newer.and_then(|newer| self.nodes.get(newer.position())) {
-            prefetch(&node.links);
-        }
+        let newer = self.nodes.get(id.position())?.links.prev;
+        prefetch(&self.nodes.get(newer.position())?.links);
+        Some(newer)
     }
 
     /// Adds an item as the most recently used.
@@ -163,6 +169,19 @@ impl<T> List<T> {
         id
     }
 
+    /// Makes the least recently used node the most recently used: the list only turns.
+    #[inline]
+    pub(crate) fn back_to_front(&mut self) -> Option<SlotId> {
+        let (head, tail) = (self.head, self.tail);
+        let links = &mut self.nodes.get_mut(tail.position())?.links;
+        if tail != head {
+            (self.tail, self.head) = (links.prev, tail);
+            links.next = head;
+            self.nodes[head.position()].links.prev = tail;
+        }
+        Some(tail)
+    }
+
     /// Makes an item the most recently used, and returns it.
     #[inline]
     pub(crate) fn move_to_front(&mut self, id: SlotId) -> &mut T {
@@ -183,11 +202,11 @@ impl<T> List<T> {
         if id != head {
             // SAFETY: the caller says that `id` is below the length.
             let links = unsafe { self.node_mut(id) }.links;
-            // SAFETY: the node is not the head, so its `prev` is a position.
-            unsafe { self.node_mut(links.prev) }.links.next = links.next;
             if id == self.tail {
                 self.tail = links.prev;
             } else {
+                // SAFETY: the node is not the head, so its `prev` is a position.
+                unsafe { self.node_mut(links.prev) }.links.next = links.next;
                 // SAFETY: the node is not the tail, so its `next` is a position.
                 unsafe { self.node_mut(links.next) }.links.prev = links.prev;
             }
@@ -267,8 +286,6 @@ impl<T> List<T> {
         }
         assert_eq!(next, None, "the list goes on after its last node");
         assert_eq!(self.back(), newer, "the list does not end at its tail");
-        let last_next = self.back().map(|tail| self.nodes[tail.position()].links.next);
-        assert_eq!(last_next.unwrap_or(SlotId::NIL), SlotId::NIL, "the tail has a next");
     }
 }
 

@@ -14,6 +14,7 @@ use core::mem;
 
 use crate::arena::list::List;
 use crate::arena::list::reserve_one;
+use crate::prefetch::prefetch;
 
 pub(crate) use crate::arena::list::SLOTS_MAX;
 pub(crate) use crate::arena::list::SlotId;
@@ -89,12 +90,18 @@ impl<T> Arena<T> {
         self.list.push_back(item)
     }
 
-    /// Puts `item` in the place of the item `id` and makes it the most recently used; returns what
-    /// was there.
+    /// Makes the least recently used item the most recently used; says which it is, and its hash.
     #[inline]
-    pub(crate) fn replace_to_front(&mut self, id: SlotId, hash: u32, item: T) -> T {
+    pub(crate) fn back_to_front(&mut self) -> Option<(SlotId, u32)> {
+        let id = self.list.back_to_front()?;
+        Some((id, *self.hashes.get(id.position())?))
+    }
+
+    /// Puts an item in the place of another; returns that.
+    #[inline]
+    pub(crate) fn replace(&mut self, id: SlotId, hash: u32, item: T) -> T {
         self.hashes[id.position()] = hash;
-        mem::replace(self.list.move_to_front(id), item)
+        mem::replace(self.list.item_mut(id), item)
     }
 
     /// Makes an item the most recently used, and returns it.
@@ -115,12 +122,15 @@ impl<T> Arena<T> {
         unsafe { self.list.move_to_front_unchecked(id) }
     }
 
-    /// Has the processor fetch the item that is the least recently used one but one. Returns the
-    /// hash of the least recently used one.
+    /// Has the processor fetch the item that is the least recently used one but one, and its hash.
+    /// Returns the hash of the least recently used one, which the call before has had fetched.
     #[inline]
     pub(crate) fn prefetch_back(&self) -> Option<u32> {
         let back = self.back()?;
-        self.list.prefetch_newer(back);
+        let newer = self.list.prefetch_newer(back);
+        if let Some(hash) = newer.and_then(|newer| self.hashes.get(newer.position())) {
+            prefetch(hash);
+        }
         self.hashes.get(back.position()).copied()
     }
 
@@ -189,7 +199,7 @@ impl<T> Arena<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom), target_pointer_width = "64"))]
 impl<T> Arena<T> {
     /// Where that ends what a hit reads and writes, in bytes.
     pub(crate) const HIT_END: usize = core::mem::offset_of!(Self, hashes);
@@ -229,7 +239,8 @@ mod tests {
         assert_eq!(order(&arena), "bc");
         assert_eq!(arena.push_back(4, 'd'), c, "the position of the last is free again");
         assert_eq!(order(&arena), "bcd");
-        assert_eq!(arena.replace_to_front(c, 5, 'e'), 'd');
+        assert_eq!(arena.back_to_front(), Some((c, 4)));
+        assert_eq!(arena.replace(c, 5, 'e'), 'd');
         assert_eq!((order(&arena).as_str(), arena.hashes()[c.position()]), ("ebc", 5));
         for (left, order_left) in [(2, "eb"), (1, "b"), (0, "")] {
             let back = if left == 1 { arena.list.front() } else { arena.back() };

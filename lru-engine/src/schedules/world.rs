@@ -29,7 +29,7 @@ pub(super) struct Spread(u64);
 
 impl Hasher for Spread {
     fn finish(&self) -> u64 {
-        self.0 << 55 | self.0
+        self.0 << 62 | self.0
     }
 
     fn write(&mut self, _bytes: &[u8]) {

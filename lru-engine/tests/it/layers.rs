@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("prefetch.rs",   &[]),
     ("index/mod.rs",  &["index::chunk", "prefetch"]),
     ("arena/list.rs", &["prefetch"]),
-    ("arena/mod.rs",  &["arena::list"]),
+    ("arena/mod.rs",  &["arena::list", "prefetch"]),
     ("shard.rs",      &["arena", "error", "index", "stats"]),
     ("iter.rs",       &["arena", "shard"]),
     ("map.rs",        &["error", "hash", "iter", "shard", "stats"]),
