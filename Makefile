@@ -55,7 +55,7 @@ model: cargo ## try every order of threads through the engine's parts (loom), an
 	RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=target/shuttle \
 		$(CARGO) test --package lru-engine --lib --release schedules
 
-readme: cargo ## write the table of settings in docs/ anew, from the code
+readme: cargo ## write the table of settings in the README anew, from the code
 	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_table
 
 up: ## PostgreSQL, Kafka, orderd and a producer in containers
