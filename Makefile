@@ -4,7 +4,8 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check drill unfenced contract bench fuzz model portable readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check drill unfenced contract bench fuzz model sanitize miri portable readme up migrateup \
+	servers libraries nightly cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,27 @@ model: cargo ## try every order of threads through the engine's parts (loom), an
 	RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=target/shuttle \
 		$(CARGO) test --package lru-engine --lib --release schedules
 
+# A folder for each: the sanitizer goes into everything compiled, and ThreadSanitizer, which has to see
+# every access to memory, into a standard library of its own. A stable compiler has the other one, hidden.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+SANITIZED = --release --package lru-engine --all-features --lib --tests --target $(HOST)
+sanitize: cargo nightly ## run the engine's tests under AddressSanitizer and ThreadSanitizer (rustup)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/address \
+		$(CARGO) test $(SANITIZED)
+	RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=target/thread \
+		$(CARGO) +nightly test -Zbuild-std $(SANITIZED)
+
+# A backtrace takes the interpreter seconds. Of the unit tests it is spared statistics of the hash, which
+# are safe code. Of the integration tests it gets those about threads and callbacks; the sweeps and the
+# random operations of `model`, `weights`, `budget`, `linear`, `unwind`, `reentry` and `traces` take it too
+# long (`make sanitize` runs them), `calls` counts, and `layers` reads source text.
+TREE = -Zmiri-disable-isolation -Zmiri-tree-borrows
+MIRI = RUST_BACKTRACE=0 $(CARGO) +nightly miri test --package lru-engine --all-features
+miri: cargo nightly ## run the engine's tests in an interpreter that knows the rules of `unsafe` (rustup)
+	MIRIFLAGS='-Zmiri-disable-isolation' $(MIRI) --lib -- --skip keys_in_a_row
+	MIRIFLAGS='$(TREE)' $(MIRI) --lib -- --skip keys_in_a_row
+	MIRIFLAGS='$(TREE)' $(MIRI) --test it -- concurrent:: listeners:: loads:: tickets:: traits::
+
 readme: cargo ## write the table of settings in docs/ anew, from the code
 	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_table
 
@@ -81,6 +103,11 @@ servers: ## keep the servers of the tests running until Ctrl-C, for `cargo test`
 # With all features the Kafka client `rdkafka` is built from C, against OpenSSL.
 libraries:
 	@$(SERVERS) --libraries
+
+# A nightly compiler that is there stays the one it is.
+nightly:
+	@rustup run nightly rustc --version || rustup toolchain install nightly --profile minimal
+	rustup component add --toolchain nightly rust-src miri
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \
