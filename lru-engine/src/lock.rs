@@ -44,7 +44,13 @@ const LOCKED: bool = true;
 /// How often a waiting thread looks before it sleeps: some microseconds, many times as long as a
 /// shard is held.
 #[cfg(not(loom))]
-const LOOKS_MAX: u32 = 100;
+const LOOKS_MAX: u32 = 25;
+
+/// How often it pauses before each look: 0.4 µs on the processor measured. A look takes the
+/// cache line from the holder, who is about to write to it: with one pause, hits of 2 threads took
+/// 34 ns over 4 shards and 30 ns on one key, with 8 they take 22 and 10 (2026-11-20, 2 cores).
+#[cfg(not(loom))]
+const PAUSES: u32 = 8;
 
 /// How long it sleeps, at first and at most. The system adds some 50 µs of its own.
 #[cfg(not(loom))]
@@ -115,10 +121,12 @@ impl<T> Lock<T> {
         let mut sleep = SLEEP_FIRST;
         loop {
             for _ in 0..LOOKS_MAX {
+                for _ in 0..PAUSES {
+                    hint::spin_loop();
+                }
                 if self.word.load(Ordering::Relaxed) == UNLOCKED && self.take() {
                     return;
                 }
-                hint::spin_loop();
             }
             thread::sleep(sleep);
             sleep = (sleep * 2).min(SLEEP_MAX);
