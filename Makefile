@@ -80,7 +80,7 @@ miri: cargo nightly ## run tests of the engine in an interpreter that knows the 
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-tree-borrows' $(MIRI_LIB)
 	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-tree-borrows' $(MIRI_IT)
 
-readme: cargo ## write the table of settings in docs/ anew, from the code
+readme: cargo ## write the table of settings in the README anew, from the code
 	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_table
 
 up: ## PostgreSQL, Kafka, orderd and a producer in containers
