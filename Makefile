@@ -4,7 +4,8 @@ CARGO ?= cargo
 SERVERS := orderd/tests/servers/with-servers
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-here check drill unfenced contract bench fuzz model portable readme up migrateup servers libraries cargo
+.PHONY: help run test test-here check drill unfenced contract bench fuzz model sanitize miri portable readme up migrateup \
+	servers libraries nightly cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +56,31 @@ model: cargo ## try every order of threads through the engine's parts (loom), an
 	RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=target/shuttle \
 		$(CARGO) test --package lru-engine --lib --release schedules
 
-readme: cargo ## write the table of settings in docs/ anew, from the code
+# A folder for each: the sanitizer goes into everything compiled, and ThreadSanitizer, which has to see
+# every access to memory, into a standard library of its own. A stable compiler has the other one, hidden.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+SANITIZED = --release --package lru-engine --all-features --lib --tests --target $(HOST)
+sanitize: cargo nightly ## run the engine's tests under AddressSanitizer and ThreadSanitizer (rustup)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/address \
+		$(CARGO) test $(SANITIZED)
+	RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=target/thread \
+		$(CARGO) +nightly test -Zbuild-std $(SANITIZED)
+
+# Tests that take an interpreter minutes each are left to `make sanitize`: by name those skipped below,
+# which insert by the thousand or look at every entry after each step; and of the integration tests
+# `budget`, `linear`, `reentry`, `unwind`, and most of `model` and `weights`. Left out for what they are:
+# `calls` counts, `layers` reads source text, `traces` replays 20 000 requests and more. Without isolation
+# the clock is the host's, so each run hashes with another seed. A backtrace takes the interpreter seconds.
+MIRI = RUST_BACKTRACE=0 $(CARGO) +nightly miri test --package lru-engine --all-features
+MIRI_LIB = $(MIRI) --lib -- --skip keys_in_a_row --skip entries_that_come --skip shards_asked_for
+MIRI_IT = $(MIRI) --test it -- concurrent:: listeners:: loads:: tickets:: traits:: every_short \
+	a_replacement --skip threads_find --skip the_cache_remembers
+miri: cargo nightly ## run tests of the engine in an interpreter that knows the rules of `unsafe` (rustup)
+	MIRIFLAGS='-Zmiri-disable-isolation' $(MIRI_LIB)
+	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-tree-borrows' $(MIRI_LIB)
+	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-tree-borrows' $(MIRI_IT)
+
+readme: cargo ## write the table of settings in the README anew, from the code
 	ORDERD_TEST_WRITE_README=1 $(CARGO) test --package orderd --test it readme::the_table
 
 up: ## PostgreSQL, Kafka, orderd and a producer in containers
@@ -81,6 +106,11 @@ servers: ## keep the servers of the tests running until Ctrl-C, for `cargo test`
 # With all features the Kafka client `rdkafka` is built from C, against OpenSSL.
 libraries:
 	@$(SERVERS) --libraries
+
+# A nightly compiler that is there stays the one it is.
+nightly:
+	@rustup run nightly rustc --version || rustup toolchain install nightly --profile minimal
+	rustup component add --toolchain nightly rust-src miri
 
 cargo:
 	@command -v $(CARGO) >/dev/null || { \

@@ -14,12 +14,15 @@ extern crate alloc;
 mod arena;
 #[path = "../../lru-engine/src/index/mod.rs"]
 mod index;
+#[path = "../../lru-engine/src/prefetch.rs"]
+mod prefetch;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 
 use crate::arena::Arena;
 use crate::arena::SlotId;
+use crate::index::AtHome;
 use crate::index::Index;
 
 /// Positions are taken modulo the length.
@@ -30,7 +33,7 @@ enum Op {
     Touch(u16),
     Remove(u16),
     RemoveBack,
-    /// An insert into a full cache.
+    /// An insert into a full cache: the list turns, and the item at its front is replaced.
     ReplaceBack(Hash),
     Find(Hash),
 }
@@ -155,29 +158,44 @@ impl Parts {
     }
 
     fn replace_back(&mut self, hash: u32) {
-        let Some(id) = self.arena.back() else { return };
+        let back = self.arena.back();
+        let turned = self.arena.back_to_front();
+        assert_eq!(turned.map(|(id, _)| id), back);
+        let Some((id, evicted)) = turned else { return };
+        assert_eq!(evicted, self.places[id.0 as usize].1, "the hash of another");
+        self.index.remove_of_hash(evicted, id.0, self.arena.hashes());
         let item = self.next_item;
         self.next_item += 1;
-        self.index.remove(id.0, self.arena.hashes());
-        let former = self.arena.replace_to_front(id, hash, item);
+        assert_eq!(Some(self.arena.replace(id, hash, item)), self.order.pop());
         self.index.insert(hash, id.0);
-        assert_eq!(Some(former), self.order.pop());
         self.order.insert(0, item);
         self.places[id.0 as usize] = (item, hash);
+        if let Some(next) = self.arena.prefetch_back() {
+            self.index.prefetch(next);
+        }
     }
 
     /// Each entry of a hash is found under it, and what is found is one of the same tag.
     fn find(&self, hash: u32) {
         for (position, (_, held)) in self.places.iter().enumerate() {
             if *held == hash {
-                let found = self.index.find(hash, |other| other as usize == position);
-                assert_eq!(found, Some(position as u32), "position {position} is lost");
+                self.find_position(hash, position as u32);
             }
         }
-        self.index.find(hash, |other| {
+        self.index.find(hash.into(), |other| {
             assert!((other as usize) < self.places.len(), "a position that nobody has");
             false
         });
+    }
+
+    /// An entry is found under its hash, whatever bits are above it, and the first look never says
+    /// that it is nowhere.
+    fn find_position(&self, hash: u32, position: u32) {
+        let hash = u64::from(hash) | u64::from(!hash) << 32;
+        let found = self.index.find(hash, |other| other == position);
+        assert_eq!(found, Some(position), "position {position} is lost");
+        let at_home = self.index.find_at_home(hash, |other| other == position);
+        assert!([AtHome::Found(position), AtHome::Perhaps].contains(&at_home), "{at_home:?}");
     }
 
     fn check(&self) {

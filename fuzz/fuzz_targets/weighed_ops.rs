@@ -1,4 +1,4 @@
-//! Any operations on a weighed [`Cache`] and on a weighed LRU in a `Vec`, with either bound or
+//! Any operations on a [`Cache`] and on an LRU in a `Vec`, weighed or not, with either bound or
 //! both.
 //!
 //! With one shard the answers, the whole order and the weight are compared after every operation.
@@ -23,6 +23,8 @@ enum Op {
     Load(u8, Weight),
     /// A ticket that comes too late.
     Late(u8, Weight),
+    /// One that an insert overtakes.
+    Overtaken(u8, Weight),
     Remove(u8),
     PopLru,
     Clear,
@@ -45,7 +47,8 @@ impl Weight {
 
 #[derive(Arbitrary, Debug)]
 struct Input {
-    weight_capacity: Weight,
+    /// Without it nobody weighs, and inserts go another way.
+    weight_capacity: Option<Weight>,
     capacity: Option<u8>,
     shard_bits: u8,
     /// What the keys are cut to.
@@ -56,12 +59,15 @@ struct Input {
 fuzz_target!(|input: Input| {
     let mut model = Model {
         capacity: input.capacity.map_or(usize::MAX, usize::from),
-        weight_capacity: input.weight_capacity.value(),
+        weight_capacity: input.weight_capacity.map(Weight::value),
         entries: Vec::new(),
     };
     let builder = Cache::builder().capacity(model.capacity).shards(1 << (input.shard_bits % 4));
-    let builder = builder.weight_capacity(model.weight_capacity);
-    let cache = builder.weigher(|_key, value: &u64| *value).build().expect("it has bounds");
+    let builder = match model.weight_capacity {
+        Some(bound) => builder.weight_capacity(bound).weigher(|_key, value: &u64| *value),
+        None => builder,
+    };
+    let cache = builder.build().expect("it has bounds");
     for op in input.ops {
         if cache.shards() == 1 {
             apply(op, input.key_mask, &cache, &mut model);
@@ -73,7 +79,7 @@ fuzz_target!(|input: Input| {
             apply_sharded(op, input.key_mask, &cache, &model);
         }
         cache.check_invariants();
-        assert!(cache.len() <= model.capacity && cache.weight() <= model.weight_capacity);
+        assert!(cache.len() <= model.capacity && cache.weight() <= model.bound());
         assert_eq!(cache.tickets_out(), 0, "after {op:?}");
     }
 });
@@ -115,6 +121,12 @@ fn apply(op: Op, mask: u8, cache: &Cache<u8, u64>, model: &mut Model) {
             late(key & mask, weight.value(), cache);
             model.take(key & mask);
         }
+        Op::Overtaken(key, weight) => {
+            let (key, weight) = (key & mask, weight.value());
+            let ticket = cache.ticket(key);
+            assert_eq!(cache.insert(key, weight), model.insert(key, weight).0);
+            assert_eq!(ticket.fill(weight).unwrap_err().reason, RefusedReason::Overtaken);
+        }
         Op::Remove(key) => assert_eq!(cache.remove(&(key & mask)), model.take(key & mask)),
         Op::PopLru => assert_eq!(cache.pop_lru(), model.entries.pop()),
         Op::Clear => {
@@ -143,11 +155,11 @@ fn apply_sharded(op: Op, mask: u8, cache: &Cache<u8, u64>, model: &Model) {
                 Op::Fill(..) => drop(cache.ticket(key).fill(weight)),
                 _ => drop(cache.write_ticket(key).write(weight)),
             }
-            let can_enter = weight <= model.weight_capacity && model.capacity > 0;
+            let can_enter = model.weight_of(weight) <= model.bound() && model.capacity > 0;
             assert_eq!(cache.peek(&key), can_enter.then_some(weight));
-            let others = before - former.unwrap_or(0);
+            let others = before - model.weight_of(former.unwrap_or(0));
             let has_place = former.is_some() || len < model.capacity;
-            let fits = weight <= model.weight_capacity - others && has_place;
+            let fits = model.weight_of(weight) <= model.bound() - others && has_place;
             assert!(!fits || cache.stats().evictions == evicted, "{op:?} evicts although it fits");
         }
         Op::InsertCold(key, weight) => drop(cache.insert_cold(key & mask, weight.value())),
@@ -156,6 +168,11 @@ fn apply_sharded(op: Op, mask: u8, cache: &Cache<u8, u64>, model: &Model) {
             cache.get_or_insert_with(key & mask, || weight.value());
         }
         Op::Late(key, weight) => late(key & mask, weight.value(), cache),
+        Op::Overtaken(key, weight) => {
+            let ticket = cache.ticket(key & mask);
+            cache.insert(key & mask, weight.value());
+            assert_eq!(ticket.fill(0).unwrap_err().reason, RefusedReason::Overtaken);
+        }
         Op::Get(key) => assert_eq!(cache.get(&(key & mask)), cache.peek(&(key & mask))),
         Op::Remove(key) => assert_eq!(cache.peek(&(key & mask)), cache.remove(&(key & mask))),
         Op::PopLru => assert_eq!(cache.pop_lru().is_some(), len > 0),
@@ -166,17 +183,26 @@ fn apply_sharded(op: Op, mask: u8, cache: &Cache<u8, u64>, model: &Model) {
     }
 }
 
-/// A weighed LRU that is short enough to be seen to be right.
+/// An LRU that is short enough to be seen to be right.
 struct Model {
     capacity: usize,
-    weight_capacity: u64,
+    /// `None` if nothing weighs anything.
+    weight_capacity: Option<u64>,
     /// Most recently used first.
     entries: Vec<(u8, u64)>,
 }
 
 impl Model {
+    fn bound(&self) -> u64 {
+        self.weight_capacity.unwrap_or(0)
+    }
+
+    fn weight_of(&self, value: u64) -> u64 {
+        self.weight_capacity.map_or(0, |_| value)
+    }
+
     fn weight(&self) -> u64 {
-        self.entries.iter().map(|entry| entry.1).sum()
+        self.entries.iter().map(|entry| self.weight_of(entry.1)).sum()
     }
 
     fn take(&mut self, key: u8) -> Option<u64> {
@@ -190,18 +216,20 @@ impl Model {
         Some(weight)
     }
 
-    fn has_room(&self, weight: u64) -> bool {
-        weight <= self.weight_capacity - self.weight() && self.entries.len() < self.capacity
+    fn has_room(&self, value: u64) -> bool {
+        let weight = self.weight_of(value);
+        weight <= self.bound() - self.weight() && self.entries.len() < self.capacity
     }
 
     /// The former weight, and why the entry did not come in.
     fn insert(&mut self, key: u8, weight: u64) -> (Option<u64>, Option<RefusedReason>) {
         let former = self.take(key);
-        if weight > self.weight_capacity {
+        if self.weight_of(weight) > self.bound() {
             return (former, Some(RefusedReason::TooHeavy));
         }
         if self.capacity == 0 {
-            return (former, Some(RefusedReason::Full));
+            // What is not weighed is dropped without a word.
+            return (former, self.weight_capacity.map(|_| RefusedReason::Full));
         }
         while !self.has_room(weight) {
             self.entries.pop();
@@ -213,7 +241,7 @@ impl Model {
     fn insert_cold(&mut self, key: u8, weight: u64) -> Option<RefusedReason> {
         if self.entries.iter().any(|entry| entry.0 == key) {
             Some(RefusedReason::Present)
-        } else if weight > self.weight_capacity {
+        } else if self.weight_of(weight) > self.bound() {
             Some(RefusedReason::TooHeavy)
         } else if !self.has_room(weight) {
             Some(RefusedReason::Full)

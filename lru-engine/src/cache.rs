@@ -129,9 +129,9 @@ impl<K, V> Cache<K, V> {
 impl<K, V, S> Cache<K, V, S> {
     /// Like [`new`](Cache::new), with keys hashed by `hasher`.
     ///
-    /// Bits 41 to 56 of the hash choose the shard, the others the place in it: a hasher that
-    /// leaves those bits alike, such as one that returns an integer as it is, puts all keys into
-    /// one shard.
+    /// The highest bits of the hash, at most 16 of them, choose the shard, and its lower half the
+    /// place in it: a hasher that leaves the highest bits alike, such as one that returns an
+    /// integer as it is, puts all keys into one shard.
     ///
     /// ```
     /// use std::hash::RandomState;

@@ -7,6 +7,7 @@ use std::thread;
 use lru_engine::Cache;
 use lru_engine::RefusedReason;
 
+use crate::naive::BuildIdentity;
 use crate::naive::BuildZero;
 use crate::random::Random;
 use crate::watchdog::turns;
@@ -80,6 +81,28 @@ fn one_shard_may_take_the_whole_budget() {
     });
     let expected: Vec<i32> = (50..150).rev().collect();
     assert_eq!(cache.keys_by_recency(), expected);
+}
+
+/// Documentation of `Cache`: an insert into a full cache evicts from the shard of the key, or, if
+/// that has less than its even share of the entries, from one that has more.
+#[test]
+fn a_shard_evicts_nothing_of_its_own_below_its_even_share() {
+    let builder = Cache::builder().capacity(64).shards(4).hasher(BuildIdentity::default());
+    let cache = builder.build().unwrap();
+    let (rich, poor) = (|n: u64| n, |n: u64| 1 << 62 | n);
+    for n in 0..64 {
+        cache.insert(rich(n), n);
+    }
+    for n in 0..16 {
+        cache.insert(poor(n), n);
+        let left = (0..64).find(|n| cache.contains_key(&rich(*n)));
+        assert_eq!(left, Some(n + 1), "the other shard gives up its least recently used");
+        assert!((0..=n).all(|n| cache.contains_key(&poor(n))), "one of {n} is gone");
+    }
+    cache.insert(poor(16), 16);
+    assert!(!cache.contains_key(&poor(0)) && cache.contains_key(&rich(16)));
+    assert_eq!(cache.len(), 64);
+    cache.check_invariants();
 }
 
 /// Issue: never above the capacity, not for a moment; and with fewer keys than places nothing is

@@ -67,6 +67,23 @@ fn each_change_overtakes_each_fill() {
     }
 }
 
+/// Design: the same where the insert finds the cache full, and another entry leaves for it.
+#[test]
+fn an_insert_that_evicts_overtakes_each_fill() {
+    for (fill_name, fill) in FILLS {
+        let cache = cache();
+        for key in 2..6 {
+            cache.insert(key, 0);
+        }
+        let ticket = cache.ticket(1);
+        cache.insert(1, 9);
+        assert_eq!(cache.stats().evictions, 1);
+        let refused = fill(ticket, 3).unwrap_err();
+        assert_eq!(refused.reason, RefusedReason::Overtaken, "{fill_name}");
+        assert_eq!((cache.peek(&1), cache.tickets_out()), (Some(9), 0), "{fill_name}");
+    }
+}
+
 /// Design: a write that was itself overtaken removes the key, whatever overtook it.
 #[test]
 fn a_write_that_was_overtaken_removes_the_key() {

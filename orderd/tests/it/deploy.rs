@@ -3,6 +3,7 @@
 use crate::daemon;
 use crate::daemon::Daemon;
 use crate::servers;
+use orderd::settings::shown;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -51,7 +52,7 @@ fn compose_gives_settings_that_there_are() {
         let mut program = daemon::orderd(&arguments);
         for (name, value) in environment {
             let value = value.as_str().map_or_else(|| value.to_string(), with_defaults);
-            let known = text("docs/configuration.md").contains(&format!("`{name}`"));
+            let known = shown::table().contains(&format!("`{name}`"));
             assert!(known, "{name} is no setting");
             program.env(name, value);
         }

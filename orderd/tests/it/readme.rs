@@ -4,22 +4,25 @@ use clap::CommandFactory as _;
 use orderd::cli::Cli;
 use orderd::settings::shown;
 
-const SETTINGS: &str = include_str!("../../../docs/configuration.md");
+const README: &str = include_str!("../../../README.md");
 
-/// Issue: the table of settings is generated from the code. `make readme` writes it anew.
+/// Between these two lines the README has the table of settings, and nothing else.
+const BEGIN: &str = "\n<!-- Settings, from the code: `make readme` writes them. -->\n\n";
+const END: &str = "\n<!-- End of the settings. -->\n";
+
+/// Issue: the README's table of settings is generated from the code. `make readme` writes it anew.
 #[test]
 fn the_table_of_settings_is_that_of_the_code() {
     let table = shown::table();
     assert!(table.lines().count() >= 18, "{table}");
+    let (before, rest) = README.split_once(BEGIN).unwrap();
+    let (written, after) = rest.split_once(END).unwrap();
     if std::env::var_os("ORDERD_TEST_WRITE_README").is_some() {
-        let header = table.lines().next().unwrap();
-        let (before, after) = SETTINGS.split_once(header).unwrap();
-        let (_, after) = after.split_once("\n\n").unwrap();
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
-        std::fs::write(path, format!("{before}{table}\n{after}")).unwrap();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        std::fs::write(path, [before, BEGIN, &table, END, after].concat()).unwrap();
         return;
     }
-    assert!(SETTINGS.contains(&format!("\n\n{table}\n")), "`make readme` writes the table anew");
+    assert_eq!(written, table, "`make readme` writes the table anew");
 }
 
 /// House rule: every setting says what it does, and every command has an example.

@@ -20,9 +20,7 @@ struct Scene {
 
 fn scene(shutdown_deadline: &str, server: &str) -> Scene {
     let database = servers::database();
-    let mut url = url::Url::parse(database.url()).unwrap();
-    let proxy = Proxy::to(format!("{}:{}", url.host_str().unwrap(), url.port().unwrap()));
-    url.set_port(Some(proxy.address().port())).unwrap();
+    let (proxy, url) = Proxy::to_url(database.url());
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(&[
         "--demo",
@@ -31,7 +29,7 @@ fn scene(shutdown_deadline: &str, server: &str) -> Scene {
         "--data-dir",
         folder.path().to_str().unwrap(),
         "--database-url",
-        url.as_str(),
+        &url,
         "--shutdown-deadline",
         shutdown_deadline,
         "--http-server",

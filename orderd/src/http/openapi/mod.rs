@@ -1,10 +1,12 @@
 //! The description of the interface (OpenAPI 3.1), and the pages of Swagger UI that show it.
 //!
-//! It is made from the tables beside it: `operations` has what can be asked, `schemas` what is
-//! sent. A test holds the operations against the router's own list of routes and methods, and the
-//! schemas against real orders and real answers. The document has examples of what is found and of
-//! what isn't, and needs no outside host: Swagger UI comes from the binary.
+//! It is made from the tables beside it: `operations` has what can be asked, in the words of
+//! `operation`, and `schemas` what is sent. A test holds the operations against the router's own
+//! list of routes and methods, and the schemas against real orders and real answers. The document
+//! has examples of what is found and of what isn't, and needs no outside host: Swagger UI comes
+//! from the binary.
 
+mod operation;
 mod operations;
 mod schemas;
 

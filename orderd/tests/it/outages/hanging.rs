@@ -67,11 +67,9 @@ fn an_idle_session_is_not_given_up() {
 fn a_cut_ends_what_waits() {
     let database = servers::database();
     Postgres::new(database.url()).unwrap().migrate().unwrap();
-    let mut url = url::Url::parse(database.url()).unwrap();
-    let proxy = Proxy::to(format!("{}:{}", url.host_str().unwrap(), url.port().unwrap()));
-    url.set_port(Some(proxy.address().port())).unwrap();
+    let (proxy, url) = Proxy::to_url(database.url());
     let cut = StopToken::new();
-    let postgres = Postgres::new(url.as_str()).unwrap().cut_by(cut.clone());
+    let postgres = Postgres::new(&url).unwrap().cut_by(cut.clone());
     let mut store = postgres.connect().unwrap();
     store.newest(1).unwrap();
     proxy.freeze();

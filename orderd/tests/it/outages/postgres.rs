@@ -33,6 +33,14 @@ fn settled(url: &str, folder: &tempfile::TempDir) -> Daemon {
     daemon
 }
 
+/// A server to break, and a settled daemon on it with its folder.
+fn settled_on_own_server() -> (OwnServer, tempfile::TempDir, Daemon) {
+    let server = OwnServer::start(Kind::Postgres);
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = settled(&server.address, &folder);
+    (server, folder, daemon)
+}
+
 /// While the database is away: readiness says so, the cached order is served, others are answered
 /// with 503 and `Retry-After` (or 504) in bounded time, and the topic takes orders.
 fn check_away(daemon: &Daemon) {
@@ -86,53 +94,42 @@ fn away_at_the_start() {
 /// Issue, outages: PostgreSQL crashes, stays away, and comes back.
 #[test]
 fn away_later() {
-    let mut server = OwnServer::start(Kind::Postgres);
-    let url = server.address.clone();
-    let folder = tempfile::tempdir().unwrap();
-    let daemon = settled(&url, &folder);
+    let (mut server, _folder, daemon) = settled_on_own_server();
     server.kill();
     check_away(&daemon);
     server.start_again();
-    check_healed(daemon, &url);
+    check_healed(daemon, &server.address);
 }
 
 /// Issue, outages: PostgreSQL is restarted, so that every connection breaks once.
 #[test]
 fn restarted() {
-    let mut server = OwnServer::start(Kind::Postgres);
-    let url = server.address.clone();
-    let folder = tempfile::tempdir().unwrap();
-    let daemon = settled(&url, &folder);
+    let (mut server, _folder, daemon) = settled_on_own_server();
     server.kill();
     server.start_again();
     // Before or after the first connection is made anew.
     assert_eq!(daemon.get("/orders/cached").status, 200);
     post(&daemon, "stored", 2);
-    check_healed(daemon, &url);
+    check_healed(daemon, &server.address);
 }
 
 /// Issue, outages: PostgreSQL is stopped, every process of it, while it is being read from.
 #[test]
 fn stopped() {
-    let server = OwnServer::start(Kind::Postgres);
-    let url = server.address.clone();
-    let folder = tempfile::tempdir().unwrap();
-    let daemon = settled(&url, &folder);
+    let (server, _folder, daemon) = settled_on_own_server();
     server.freeze();
     check_away(&daemon);
     server.thaw();
-    check_healed(daemon, &url);
+    check_healed(daemon, &server.address);
 }
 
 /// Issue, outages: the way to PostgreSQL swallows everything; connections are accepted.
 #[test]
 fn black_holed() {
     let database = servers::database();
-    let mut url = url::Url::parse(database.url()).unwrap();
-    let proxy = Proxy::to(format!("{}:{}", url.host_str().unwrap(), url.port().unwrap()));
-    url.set_port(Some(proxy.address().port())).unwrap();
+    let (proxy, url) = Proxy::to_url(database.url());
     let folder = tempfile::tempdir().unwrap();
-    let daemon = settled(url.as_str(), &folder);
+    let daemon = settled(&url, &folder);
     proxy.freeze();
     check_away(&daemon);
     proxy.thaw();
@@ -143,11 +140,9 @@ fn black_holed() {
 #[test]
 fn a_stop_ends_within_its_deadline_while_black_holed() {
     let database = servers::database();
-    let mut url = url::Url::parse(database.url()).unwrap();
-    let proxy = Proxy::to(format!("{}:{}", url.host_str().unwrap(), url.port().unwrap()));
-    url.set_port(Some(proxy.address().port())).unwrap();
+    let (proxy, url) = Proxy::to_url(database.url());
     let folder = tempfile::tempdir().unwrap();
-    let daemon = settled(url.as_str(), &folder);
+    let daemon = settled(&url, &folder);
     proxy.freeze();
     // One batch hangs in its transaction, and the watch in its question.
     post(&daemon, "stored", 2);

@@ -2,10 +2,11 @@
 //! topic, behind a switch that takes the store away or makes it stall; and a client that sends
 //! exactly the bytes that it is told.
 
+mod answer;
+mod switch;
+
+use crate::http::site::switch::Switch;
 use bytes::Bytes;
-use crossbeam_channel::Receiver;
-use crossbeam_channel::Sender;
-use crossbeam_channel::unbounded;
 use orderd::catalog::Capacity;
 use orderd::catalog::Catalog;
 use orderd::clock::Clock;
@@ -15,7 +16,6 @@ use orderd::http::Limits;
 use orderd::http::Writes;
 use orderd::metrics::Metrics;
 use orderd::order::Order;
-use orderd::order::OrderUid;
 use orderd::order::decode::decode;
 use orderd::order::validate::Profile;
 use orderd::produce;
@@ -23,16 +23,10 @@ use orderd::series::Series;
 use orderd::store::Advance;
 use orderd::store::Batch;
 use orderd::store::Connect;
-use orderd::store::Counts;
 use orderd::store::DeadLetter;
 use orderd::store::Incoming;
 use orderd::store::Origin;
-use orderd::store::Saved;
-use orderd::store::Store;
-use orderd::store::StoreError;
-use orderd::store::StoredOrder;
 use orderd::store::database::Database;
-use orderd::store::letters::Letters;
 use orderd::supervise::Crew;
 use orderd::supervise::StopToken;
 use orderd::supervise::readiness::Readiness;
@@ -43,9 +37,11 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+pub(crate) use crate::http::site::answer::Answer;
+pub(crate) use crate::http::site::answer::problem;
+pub(crate) use crate::http::site::switch::Mode;
 
 /// Long enough for any machine; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,14 +55,6 @@ pub(crate) enum Server {
     TinyHttp,
 }
 
-/// What the store does when it is read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Mode {
-    Answers = 0,
-    IsAway = 1,
-    Stalls = 2,
-}
-
 pub(crate) struct Site {
     pub(crate) server: Server,
     pub(crate) readiness: Arc<Readiness>,
@@ -74,94 +62,8 @@ pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) crew: Crew,
     embedded: Embedded,
-    switch: Arc<Switch>,
-    release: Sender<()>,
+    switch: Switch,
     _folder: tempfile::TempDir,
-}
-
-struct Switch {
-    mode: AtomicU8,
-    stalled: Sender<()>,
-    stalls: Receiver<()>,
-    released: Receiver<()>,
-}
-
-struct Switched<T> {
-    inner: T,
-    switch: Arc<Switch>,
-}
-
-impl Switch {
-    fn pass(&self) -> Result<(), StoreError> {
-        match self.mode.load(Ordering::SeqCst) {
-            1 => {
-                let source = std::io::Error::other("switched off by a test").into();
-                Err(StoreError::Outage { what: "test".to_owned(), source })
-            }
-            2 => {
-                self.stalled.send(()).unwrap();
-                self.released.recv_timeout(PATIENCE).unwrap();
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Connect for Switched<Embedded> {
-    fn connect(&self) -> Result<Box<dyn Store>, StoreError> {
-        let inner = self.inner.connect()?;
-        Ok(Box::new(Switched { inner, switch: Arc::clone(&self.switch) }))
-    }
-
-    fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        self.inner.migrate()
-    }
-
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-}
-
-impl Store for Switched<Box<dyn Store>> {
-    fn assign(
-        &mut self,
-        group: &str,
-        topic: &str,
-        starts: &[(i32, i64)],
-    ) -> Result<Vec<(i32, i64)>, StoreError> {
-        self.inner.assign(group, topic, starts)
-    }
-
-    fn save(&mut self, batch: &Batch) -> Result<Saved, StoreError> {
-        self.inner.save(batch)
-    }
-
-    fn load(&mut self, uids: &[OrderUid]) -> Result<Vec<StoredOrder>, StoreError> {
-        self.switch.pass()?;
-        self.inner.load(uids)
-    }
-
-    fn page(&mut self, before: Option<i64>, limit: usize) -> Result<Vec<StoredOrder>, StoreError> {
-        self.switch.pass()?;
-        self.inner.page(before, limit)
-    }
-
-    fn newest(&mut self, limit: usize) -> Result<Vec<OrderUid>, StoreError> {
-        self.inner.newest(limit)
-    }
-
-    fn counts(&mut self) -> Result<Counts, StoreError> {
-        self.inner.counts()
-    }
-
-    fn dead_letters(&mut self, topic: &str, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.inner.dead_letters(topic, limit)
-    }
-
-    fn letters(&mut self) -> &mut dyn Letters {
-        self.inner.letters()
-    }
 }
 
 impl Site {
@@ -200,12 +102,8 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let embedded = Embedded::open(folder.path()).unwrap();
         embedded.migrate().unwrap();
-        let (stalled, stalls) = unbounded();
-        let (release, released) = unbounded();
-        let mode = AtomicU8::new(0);
-        let switch = Arc::new(Switch { mode, stalled, stalls, released });
-        let connect: Arc<dyn Connect> =
-            Arc::new(Switched { inner: embedded.clone(), switch: Arc::clone(&switch) });
+        let switch = Switch::new();
+        let connect = switch.before(&embedded);
         let crew = Crew::new(StopToken::new());
         let clock = Clock::system();
         let database = Database::start(&crew, &connect, &clock, 2).unwrap();
@@ -240,24 +138,21 @@ impl Site {
             Server::TinyHttp => http::serve_tiny(&crew, listener, service, limits).unwrap(),
         }
         let _folder = folder;
-        Self { server, readiness, series, address, crew, embedded, switch, release, _folder }
+        Self { server, readiness, series, address, crew, embedded, switch, _folder }
     }
 
     pub(crate) fn set(&self, mode: Mode) {
-        self.switch.mode.store(mode as u8, Ordering::SeqCst);
+        self.switch.set(mode);
     }
 
     /// Waits until a read of the store has stalled.
     pub(crate) fn wait_stalled(&self) {
-        self.switch.stalls.recv_timeout(PATIENCE).unwrap();
+        self.switch.wait_stalled();
     }
 
     /// Lets every read that stalls or will stall go on.
     pub(crate) fn release(&self) {
-        self.set(Mode::Answers);
-        for _ in 0..1000 {
-            self.release.send(()).unwrap();
-        }
+        self.switch.release();
     }
 
     /// Saves orders, as ingest would, without telling the catalog.
@@ -355,83 +250,6 @@ impl Site {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream
     }
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    head: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Answer {
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-        let head = std::str::from_utf8(&bytes[..end]).ok()?;
-        let mut lines = head.split("\r\n");
-        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let head = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        Some(Self { status, head, body: bytes[end + 4..].to_vec() })
-    }
-
-    /// Reads one answer with a body of the length that it names, on a connection that stays open.
-    pub(crate) fn read(stream: &mut TcpStream) -> Self {
-        let mut bytes = Vec::new();
-        let mut chunk = [0; 4096];
-        loop {
-            let read = stream.read(&mut chunk).unwrap();
-            assert_ne!(read, 0, "the connection was closed");
-            bytes.extend_from_slice(&chunk[..read]);
-            if let Some(answer) = Self::parse(&bytes)
-                && answer.body.len() >= answer.header("content-length").parse().unwrap()
-            {
-                return answer;
-            }
-        }
-    }
-
-    /// The value of a header; empty if there is none.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let found = self.head.iter().find(|(sent, _)| sent == name);
-        found.map_or("", |(_, value)| value.as_str())
-    }
-
-    /// Whether the answer says that it depends on the request's header with this name.
-    pub(crate) fn varies_by(&self, name: &str) -> bool {
-        self.head.iter().any(|(sent, value)| sent == "vary" && value == name)
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{}", self.text()))
-    }
-
-    /// The status and the problem's code.
-    pub(crate) fn problem(&self) -> (u16, String) {
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        let problem = self.json();
-        // That there is no order is what a read of it says; all others say nothing that lasts.
-        let kept =
-            if problem["code"] == "order_not_found" { "private, no-cache" } else { "no-store" };
-        assert_eq!(self.header("cache-control"), kept);
-        assert_eq!(problem["type"], "about:blank");
-        assert_eq!(problem["status"], self.status);
-        assert_eq!(problem["request_id"], self.header("x-request-id"));
-        assert!(!problem["detail"].as_str().unwrap().is_empty());
-        (self.status, problem["code"].as_str().unwrap().to_owned())
-    }
-}
-
-/// A problem as [`Answer::problem`] says it.
-pub(crate) fn problem(status: u16, code: &str) -> (u16, String) {
-    (status, code.to_owned())
 }
 
 /// An order with this id whose buyer has this name.
