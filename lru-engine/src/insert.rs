@@ -11,10 +11,33 @@ use std::hash::Hash;
 use crate::arena::SlotId;
 use crate::budget::Place;
 use crate::cache::Cache;
+use crate::displaced::Displaced;
 use crate::error::Refused;
 use crate::listener::Cause;
-use crate::shard::Displaced;
 use crate::sharded::Locked;
+use crate::sharded::Shards;
+
+impl<K, V> Shards<K, V> {
+    /// Evicts the least recently used entry of a shard that has more than its even share, or else
+    /// of any shard, and keeps its place. The place is for a shard that is short of entries.
+    #[cold]
+    fn evict_elsewhere(&self) -> Option<((K, V), Place<'_>)> {
+        let first = self.richest();
+        let evict = |is_rich: fn(&Locked<'_, K, V>) -> bool| {
+            (first..first + self.count()).find_map(|position| {
+                let mut locked = self.lock_at(position);
+                let evicted = is_rich(&locked).then(|| locked.evict_back()).flatten()?;
+                self.note_richest(position);
+                // Only where entries are weighed, and a void ticket is handed in.
+                if let Some(budget) = self.weight_budget() {
+                    budget.give_back(evicted.weight);
+                }
+                Some((evicted.entry, evicted.place))
+            })
+        };
+        evict(|locked| locked.len() > locked.share()).or_else(|| evict(|_| true))
+    }
+}
 
 impl<K, V, S> Cache<K, V, S> {
     /// Looks a key up that is to be inserted, in the shard of its hash. Where that is short of

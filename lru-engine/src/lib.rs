@@ -123,6 +123,7 @@ mod builder;
 mod cache;
 #[cfg(feature = "std")]
 mod count;
+mod displaced;
 mod error;
 #[cfg(feature = "std")]
 mod flight;

@@ -9,8 +9,8 @@
 use std::mem;
 
 use crate::budget::Place;
+use crate::displaced::Displaced;
 use crate::error::Refused;
-use crate::shard::Displaced;
 use crate::weight::Held;
 
 /// A place, and a weight where entries are weighed.

@@ -26,6 +26,7 @@ use crate::arena::Arena;
 use crate::arena::Items;
 use crate::arena::SLOTS_MAX;
 use crate::arena::SlotId;
+use crate::displaced::Displaced;
 use crate::error::Refused;
 use crate::error::RefusedReason;
 use crate::index::AtHome;
@@ -37,35 +38,6 @@ use crate::stats::Stats;
 pub(crate) struct Entry<K, V> {
     pub(crate) key: K,
     pub(crate) value: V,
-}
-
-/// What an insert pushed out. It is dropped by the caller, outside any lock.
-#[derive(Debug)]
-pub(crate) enum Displaced<K, V> {
-    Nothing,
-    /// The former value of the key, and the key of the insert, of which the shard has one already.
-    Replaced(K, V),
-    /// The least recently used entry.
-    Evicted(K, V),
-    /// The entry of the insert itself: the capacity is 0.
-    Refused(K, V),
-}
-
-impl<K, V> Displaced<K, V> {
-    /// The former value of the key, if there was one; all else is dropped.
-    ///
-    /// The spare key goes before the value is returned: a destructor that panics after a function
-    /// has its result ready makes Rust leak the result (rust-lang/rust#47949).
-    #[inline]
-    pub(crate) fn into_replaced(self) -> Option<V> {
-        match self {
-            Self::Replaced(key, value) => {
-                drop(key);
-                Some(value)
-            }
-            Self::Nothing | Self::Evicted(..) | Self::Refused(..) => None,
-        }
-    }
 }
 
 /// All that a cleared shard held. Dropping it drops the entries and frees their memory.
@@ -148,12 +120,7 @@ impl<K, V> Shard<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let matches = |position| {
-            // SAFETY: the index holds no position but those of the arena's items.
-            let entry = unsafe { self.arena.item_unchecked(SlotId(position)) };
-            key.equivalent(&entry.key)
-        };
-        self.index.find(hash, matches).map(SlotId)
+        self.index.find(hash, self.is_of(key)).map(SlotId)
     }
 
     /// Whether one look at the index tells that a key is not there.
@@ -170,12 +137,20 @@ impl<K, V> Shard<K, V> {
     where
         Q: Equivalent<K> + ?Sized,
     {
-        let matches = |position| {
+        self.index.find_at_home(hash, self.is_of(key))
+    }
+
+    /// Whether the entry at a position of the index is that of a key.
+    #[inline]
+    fn is_of<Q>(&self, key: &Q) -> impl Fn(u32) -> bool
+    where
+        Q: Equivalent<K> + ?Sized,
+    {
+        |position| {
             // SAFETY: the index holds no position but those of the arena's items.
             let entry = unsafe { self.arena.item_unchecked(SlotId(position)) };
             key.equivalent(&entry.key)
-        };
-        self.index.find_at_home(hash, matches)
+        }
     }
 
     /// The slot of some entry of this hash, as far as hashes are stored. Runs no user code.

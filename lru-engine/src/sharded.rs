@@ -23,6 +23,7 @@ use crate::arena::SlotId;
 use crate::budget::Budget;
 use crate::budget::Place;
 use crate::count::SHARDS_MAX;
+use crate::displaced::Displaced;
 use crate::error::Refused;
 use crate::error::RefusedReason;
 use crate::hash::shard_position;
@@ -31,7 +32,6 @@ use crate::outstanding::Outstanding;
 use crate::outstanding::Slip;
 use crate::outstanding::Verdict;
 use crate::shard::Cleared;
-use crate::shard::Displaced;
 use crate::shard::Shard;
 use crate::sync::AtomicUsize;
 use crate::weight::WeightBudget;
@@ -150,27 +150,6 @@ impl<K, V> Shards<K, V> {
     /// Every shard in turn, each locked until the next is asked for.
     pub(crate) fn lock_each(&self) -> impl Iterator<Item = Locked<'_, K, V>> {
         (0..self.count()).map(|position| self.lock_at(position))
-    }
-
-    /// Evicts the least recently used entry of a shard that has more than its even share, or else
-    /// of any shard, and keeps its place. The place is for a shard that is short of entries.
-    #[cold]
-    pub(crate) fn evict_elsewhere(&self) -> Option<((K, V), Place<'_>)> {
-        let first = self.richest();
-        let evict = |min: usize| {
-            (first..first + self.count()).find_map(|position| {
-                let mut locked = self.lock_at(position);
-                let is_rich = locked.len() >= min;
-                let evicted = is_rich.then(|| locked.evict_back()).flatten()?;
-                self.note_richest(position);
-                // Only where entries are weighed, and a void ticket is handed in.
-                if let Some(budget) = self.weight_budget() {
-                    budget.give_back(evicted.weight);
-                }
-                Some((evicted.entry, evicted.place))
-            })
-        };
-        evict(self.share + 1).or_else(|| evict(1))
     }
 }
 
